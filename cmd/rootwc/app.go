@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"rootwc/externals"
+	"rootwc/system"
+	"rootwc/wc"
+)
+
+// app is what every verb works with.
+type app struct {
+	ctx      context.Context
+	stdin    io.Reader
+	out      *bufio.Writer
+	err      io.Writer
+	progress *progress
+	global   Global
+
+	externals []externals.External // after open
+}
+
+// open opens the root with all its working copies, for reading.
+func (a *app) open() (*wc.Tree, error) {
+	t, err := a.openRoot()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.Recover(); err != nil {
+		t.Close()
+		return nil, err
+	}
+	if err := a.attach(t); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// begin opens the root for a writing verb. The caller ends the work.
+func (a *app) begin(verb string) (*wc.Tree, *wc.Work, error) {
+	t, err := a.openRoot()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !t.IsWorkingCopy() {
+		if verb, _ := t.State.Interrupted(); verb == "" {
+			t.Close()
+			return nil, nil, notWorkingCopy(t)
+		}
+	}
+	if _, err := t.Client.Version(a.ctx); err != nil {
+		t.Close()
+		return nil, nil, err
+	}
+	w, err := t.Begin(verb)
+	if err != nil {
+		t.Close()
+		return nil, nil, fmt.Errorf("cannot %s: %w", verb, err)
+	}
+	if err := a.attach(t); err != nil {
+		w.End()
+		t.Close()
+		return nil, nil, err
+	}
+	return t, w, nil
+}
+
+// end ends the work and keeps the first error.
+func end(t *wc.Tree, w *wc.Work, err *error) {
+	if eerr := w.End(); *err == nil {
+		*err = eerr
+	}
+	t.Close()
+}
+
+func (a *app) openRoot() (*wc.Tree, error) {
+	t, err := wc.Open(a.global.Root)
+	if err != nil {
+		return nil, wc.Hint(err, "name the machine's root with --root")
+	}
+	t.Warn = func(format string, args ...any) { a.warn(format, args...) }
+	t.Progress = a.progress.show
+	t.Client.Username = a.global.Username
+	if a.global.Verbose {
+		t.Client.Echo = func(line string) { a.progress.clear(); fmt.Fprintf(a.err, "+ %s\n", line) }
+	}
+	if a.global.PasswordFromStdin {
+		line, err := bufio.NewReader(a.stdin).ReadString('\n')
+		if err != nil && err != io.EOF {
+			t.Close()
+			return nil, fmt.Errorf("cannot read the password: %w", err)
+		}
+		t.Client.Password = strings.TrimSuffix(line, "\n")
+	}
+	return t, nil
+}
+
+// attach finds the working copies and reads the description.
+func (a *app) attach(t *wc.Tree) error {
+	if _, err := t.Attach(""); err != nil {
+		if errors.Is(err, wc.ErrNotWorkingCopy) {
+			return notWorkingCopy(t)
+		}
+		return err
+	}
+	a.externals = externals.Discover(t)
+	return a.describe(t)
+}
+
+func notWorkingCopy(t *wc.Tree) error {
+	return wc.Hint(fmt.Errorf("root %q is not a working copy", t.Root), "rootwc init URL makes it one, rootwc materialize URL brings a machine back")
+}
+
+// describe applies the description's policies; without one the defaults hold.
+func (a *app) describe(t *wc.Tree) error {
+	d, err := loadDescription(t)
+	if err != nil || d == nil {
+		return err
+	}
+	t.Withhold = d.Secrets.Policy != system.Clear
+	return nil
+}
+
+func loadDescription(t *wc.Tree) (*system.Description, error) {
+	text, err := t.ReadFile(wc.DescriptionPath)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", wc.DescriptionPath, err)
+	}
+	return system.Load(strings.NewReader(string(text)), wc.DescriptionPath)
+}
+
+// paths turns operands into paths relative to the root.
+func paths(t *wc.Tree, operands []string) ([]string, error) {
+	var rels []string
+	for _, p := range operands {
+		rel, err := t.Rel(p)
+		if err != nil {
+			return nil, err
+		}
+		rels = append(rels, rel)
+	}
+	return rels, nil
+}
+
+// confirm asks a question at a terminal; without one the answer is no.
+func (a *app) confirm(question string) bool {
+	in, ok := a.stdin.(*os.File)
+	if !ok || !isTerminal(in) || !a.progress.terminal {
+		return false
+	}
+	a.progress.clear()
+	a.out.Flush()
+	fmt.Fprintf(a.err, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(in).ReadString('\n')
+	return strings.EqualFold(strings.TrimSpace(answer), "y") || strings.EqualFold(strings.TrimSpace(answer), "yes")
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"rootwc/internal/run"
+	"rootwc/system"
+	"rootwc/wc"
+)
+
+type commitCmd struct {
+	Paths   []string `arg:"" optional:"" help:"Only these and what is below them."`
+	Message *string  `short:"m" help:"Log message; without it the editor is opened." placeholder:"TEXT"`
+	File    string   `short:"F" help:"Read the log message from FILE, - for standard input." placeholder:"FILE"`
+	Add     bool     `help:"Take unversioned paths as well."`
+	DryRun  bool     `name:"dry-run" help:"Only say what would be sent."`
+}
+
+// Run sends changes: one revision for each repository that is touched.
+func (c *commitCmd) Run(a *app) (err error) {
+	t, w, err := a.begin("commit")
+	if err != nil {
+		return err
+	}
+	defer end(t, w, &err)
+	if d, err := loadDescription(t); err == nil && d != nil && d.Secrets.Policy == system.Encrypt {
+		return errEncrypt
+	}
+	rels, err := paths(t, c.Paths)
+	if err != nil {
+		return err
+	}
+	if !c.DryRun {
+		if err := w.UnsureCommit(a.ctx); err != nil {
+			return err
+		}
+	}
+	plan, err := w.PlanCommit(a.ctx, wc.CommitOptions{Paths: rels, Add: c.Add})
+	if err != nil {
+		return err
+	}
+	if c.DryRun || plan.Empty() {
+		return c.tell(a, plan, nil)
+	}
+	message, err := c.message(a, plan)
+	if err != nil {
+		return err
+	}
+	done, err := plan.Run(a.ctx, message)
+	if err != nil {
+		for _, one := range done {
+			a.tellCommitted(one)
+		}
+		return err
+	}
+	return c.tell(a, plan, done)
+}
+
+func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {
+	for _, ch := range plan.Changes {
+		a.line(ch.Letter, ch.Path, ch.Note)
+	}
+	for _, s := range plan.Skipped {
+		a.warn("left out %s: %s", s.Path, s.Why)
+	}
+	g := plan.Gathered
+	g.Skipped = nil
+	a.tellGathered(&g)
+	for _, one := range done {
+		a.tellCommitted(one)
+	}
+	return nil
+}
+
+func (a *app) tellCommitted(one wc.Committed) {
+	fmt.Fprintf(a.out, "Committed revision %d of %s.\n", one.Revision, one.Repository)
+}
+
+// message takes the log message from where the options say.
+func (c *commitCmd) message(a *app, plan *wc.Commit) (string, error) {
+	switch {
+	case c.Message != nil && c.File != "":
+		return "", errors.New("cannot take the message from both -m and -F")
+	case c.Message != nil:
+		return *c.Message, nil
+	case c.File == "-":
+		text, err := io.ReadAll(a.stdin)
+		return string(text), err
+	case c.File != "":
+		text, err := os.ReadFile(c.File)
+		if err != nil {
+			return "", fmt.Errorf("cannot read the message: %w", err)
+		}
+		return string(text), nil
+	}
+	return a.edit(plan)
+}
+
+// ignoredBelow is the line that svn puts under the message in the editor.
+const ignoredBelow = "--This line, and those below, will be ignored--"
+
+// edit opens the editor with the changes listed, as svn does.
+func (a *app) edit(plan *wc.Commit) (string, error) {
+	editor := ""
+	for _, name := range []string{"SVN_EDITOR", "VISUAL", "EDITOR"} {
+		if editor = os.Getenv(name); editor != "" {
+			break
+		}
+	}
+	in, isFile := a.stdin.(*os.File)
+	if !isFile || !isTerminal(in) {
+		if editor == "" {
+			return "", wc.Hint(errors.New("cannot ask for a log message: standard input is no terminal"), "give one with -m or -F")
+		}
+	}
+	if editor == "" {
+		editor = "editor"
+		if _, found := run.Look(editor); !found {
+			editor = "vi"
+		}
+	}
+	f, err := os.CreateTemp("", "rootwc-commit-*.txt")
+	if err != nil {
+		return "", fmt.Errorf("cannot write the log message: %w", err)
+	}
+	defer os.Remove(f.Name())
+	fmt.Fprintf(f, "\n%s\n\n", ignoredBelow)
+	for _, ch := range plan.Changes {
+		note := ch.Note
+		if note != "" {
+			note = "  " + note
+		}
+		fmt.Fprintf(f, "%c %s%s\n", ch.Letter, safe(ch.Path), safe(note))
+	}
+	if err := f.Close(); err != nil {
+		return "", fmt.Errorf("cannot write the log message: %w", err)
+	}
+	a.progress.clear()
+	stdin, stdout := os.Stdin, os.Stdout
+	// the editor's variable may hold arguments: svn hands it to a shell too
+	err = run.Interactive(a.ctx, run.Command{Args: []string{"/bin/sh", "-c", editor + ` "$1"`, "sh", f.Name()}}, stdin, stdout, os.Stderr)
+	if err != nil {
+		return "", fmt.Errorf("cannot commit: the editor failed, nothing was sent: %w", err)
+	}
+	text, err := os.ReadFile(f.Name())
+	if err != nil {
+		return "", fmt.Errorf("cannot read the log message: %w", err)
+	}
+	message, _, _ := strings.Cut(string(text), ignoredBelow)
+	if message = strings.TrimSpace(message); message == "" {
+		return "", wc.Refuse("commit aborted: the log message is empty, nothing was sent")
+	}
+	return message + "\n", nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"rootwc/wc"
+)
+
+type diffCmd struct {
+	Paths    []string `arg:"" optional:"" help:"Only these and what is below them."`
+	Revision string   `short:"r" help:"Compare revisions: N with the working copy's, or N:M." placeholder:"N[:M]"`
+	JSON     bool     `name:"json" help:"Answer in JSON."`
+	ExitCode bool     `name:"exit-code" help:"Exit with 1 when there are differences."`
+}
+
+// diffDoc is one change in JSON.
+type diffDoc struct {
+	entryDoc
+	Diff string `json:"diff,omitempty"`
+}
+
+// Run shows what changed; only -r asks a server.
+func (c *diffCmd) Run(a *app) error {
+	t, err := a.open()
+	if err != nil {
+		return fmt.Errorf("cannot compare: %w", err)
+	}
+	defer t.Close()
+	rels, err := paths(t, c.Paths)
+	if err != nil {
+		return err
+	}
+	if c.Revision != "" {
+		return c.revisions(a, t, rels)
+	}
+	docs := []diffDoc{}
+	found := false
+	err = t.Diff(a.ctx, rels, func(d *wc.Difference) error {
+		found = true
+		if c.JSON {
+			docs = append(docs, diffDoc{entryJSON(d.Entry), string(d.Unified())})
+			return nil
+		}
+		a.difference(d)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = a.json(struct {
+			Format  string    `json:"format"`
+			Root    string    `json:"root"`
+			Changes []diffDoc `json:"changes"`
+		}{jsonFormat, t.Root, docs})
+	}
+	if err == nil && c.ExitCode && found {
+		return errDifferences
+	}
+	return err
+}
+
+const rule = "==================================================================="
+
+// difference prints one path the way svn diff does, with a part for metadata.
+func (a *app) difference(d *wc.Difference) {
+	if text := d.Unified(); len(text) > 0 {
+		fmt.Fprintf(a.out, "Index: %s\n%s\n%s", safe(d.Path), rule, text)
+	} else if d.Status != wc.Normal && d.Status != wc.Modified {
+		fmt.Fprintf(a.out, "Index: %s (%s %s)\n%s\n", safe(d.Path), d.Status, d.Kind, rule)
+	}
+	if d.Withheld && d.Status == wc.Modified {
+		fmt.Fprintf(a.out, "Index: %s\n%s\nContent changed; it is withheld, so there is nothing to compare with.\n", safe(d.Path), rule)
+	}
+	if len(d.Props) > 0 {
+		fmt.Fprintf(a.out, "\nProperty changes on: %s\n%s\n", safe(d.Path), strings.Repeat("_", len(rule)))
+		for _, p := range d.Props {
+			fmt.Fprintf(a.out, "%s: %s\n", propertyWord(p), p.Name)
+			a.sided('-', p.Old)
+			a.sided('+', p.New)
+		}
+	}
+	if len(d.Metadata) > 0 {
+		fmt.Fprintf(a.out, "\nMetadata changes on: %s\n%s\n", safe(d.Path), strings.Repeat("_", len(rule)))
+		for _, m := range d.Metadata {
+			fmt.Fprintf(a.out, "%s %s -> %s\n", safe(m.Name), safe(m.Base), safe(m.Working))
+		}
+	}
+}
+
+func propertyWord(p wc.PropertyDiff) string {
+	switch {
+	case p.Old == "":
+		return "Added"
+	case p.New == "":
+		return "Deleted"
+	}
+	return "Modified"
+}
+
+func (a *app) sided(sign byte, text string) {
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(a.out, "%c%s\n", sign, safe(strings.TrimSuffix(line, "\n")))
+	}
+}
+
+// revisions compares revisions in the repositories.
+func (c *diffCmd) revisions(a *app, t *wc.Tree, rels []string) error {
+	if c.JSON {
+		return fmt.Errorf("cannot compare revisions in JSON: --json goes without -r")
+	}
+	if len(rels) == 0 {
+		for _, cp := range t.Copies {
+			rels = append(rels, cp.Path)
+		}
+	}
+	found := false
+	for _, path := range rels {
+		text, err := t.DiffRevisions(a.ctx, path, c.Revision)
+		if err != nil {
+			return fmt.Errorf("cannot compare revisions of %q: %w", path, err)
+		}
+		found = found || len(text) > 0
+		a.out.Write(text)
+	}
+	if c.ExitCode && found {
+		return errDifferences
+	}
+	return nil
+}

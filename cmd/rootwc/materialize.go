@@ -1,0 +1,297 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"rootwc/externals"
+	"rootwc/wc"
+)
+
+type materializeCmd struct {
+	URL      string `arg:"" optional:"" help:"The machine's directory in the repository; not needed where the root is a working copy already."`
+	Revision string `short:"r" help:"A number, HEAD or {DATE}." placeholder:"REV"`
+	Check    bool   `help:"Only look for what would stop it, all of it in one run; exit with 1 when there is something."`
+	Plan     bool   `help:"Only print what would happen."`
+	DryRun   bool   `name:"dry-run" hidden:""`
+	JSON     bool   `name:"json" help:"With --check: answer in JSON."`
+}
+
+// Run brings the machine's tree back: the root, then its externals.
+func (c *materializeCmd) Run(a *app) (err error) {
+	t, err := a.openRoot()
+	if err != nil {
+		return err
+	}
+	if _, err := t.Client.Version(a.ctx); err != nil {
+		t.Close()
+		return err
+	}
+	if !t.IsWorkingCopy() && c.URL == "" {
+		t.Close()
+		return wc.Hint(errors.New("cannot materialize: no URL given, and the root is not a working copy yet"), "rootwc materialize URL")
+	}
+	if c.Check {
+		defer t.Close()
+		return c.check(a, t)
+	}
+	w, err := t.Begin("materialize")
+	if err != nil {
+		t.Close()
+		return fmt.Errorf("cannot materialize: %w", err)
+	}
+	defer end(t, w, &err)
+	m := &materializer{app: a, tree: t, work: w, plan: c.Plan || c.DryRun, quiet: c.JSON}
+	if err := m.root(c); err != nil {
+		return err
+	}
+	if m.plan {
+		return m.planExternals(c)
+	}
+	return m.finish()
+}
+
+// materializer brings working copies up, one after the other.
+type materializer struct {
+	app     *app
+	tree    *wc.Tree
+	work    *wc.Work
+	plan    bool
+	quiet   bool
+	results []*wc.Result
+	failed  []error
+}
+
+// root brings up the root's own working copy, unless it is there.
+func (m *materializer) root(c *materializeCmd) error {
+	url := strings.TrimSuffix(c.URL, "/")
+	if m.tree.IsWorkingCopy() {
+		cp, err := m.tree.Attach("")
+		if err != nil {
+			return err
+		}
+		if url != "" && cp.URL() != url {
+			info, err := m.tree.Client.Info(m.app.ctx, nil, url, "")
+			if err != nil || info.URL != cp.URL() {
+				return wc.Refuse("cannot materialize %s: the root is a working copy of %s", url, cp.URL())
+			}
+		}
+		return nil
+	}
+	r, err := m.work.Checkout(m.app.ctx, wc.CheckoutOptions{URL: url, Revision: c.Revision, DryRun: m.plan})
+	if err != nil {
+		return err
+	}
+	m.took(r)
+	return nil
+}
+
+func (m *materializer) took(r *wc.Result) {
+	m.results = append(m.results, r)
+	m.app.tellResult(r)
+	word := "Materialized"
+	if m.plan {
+		word = "Would materialize"
+	}
+	fmt.Fprintf(m.app.out, "%s revision %d%s.\n", word, r.Revision, ofCopy(r.WorkingCopy))
+}
+
+// finish brings up the externals, what they bring along, and what is withheld,
+// and ends with the status.
+func (m *materializer) finish() error {
+	a, t := m.app, m.tree
+	if err := t.ReloadNames(); err != nil {
+		return err
+	}
+	if err := a.attach(t); err != nil {
+		return err
+	}
+	tried := map[string]bool{}
+	for again := true; again; {
+		again = false
+		for _, e := range a.externals {
+			if tried[e.Path] || e.State != externals.Missing && e.State != externals.Obstructed || e.Path == "" {
+				continue
+			}
+			tried[e.Path], again = true, true
+			r, err := m.work.Checkout(a.ctx, checkoutOptions(e))
+			if err != nil {
+				if a.ctx.Err() != nil {
+					return err
+				}
+				m.failed = append(m.failed, err)
+				a.warn("%v", err)
+				continue
+			}
+			m.took(r)
+		}
+		a.externals = externals.Discover(t)
+	}
+	for _, e := range a.externals {
+		if e.State == externals.Invalid {
+			m.failed = append(m.failed, fmt.Errorf("external %q: %w", e.Path, e.Err))
+			a.warn("external %s refused: %v", e.Path, e.Err)
+		}
+	}
+	return m.summary()
+}
+
+// summary applies what is recorded of withheld files and tells what is left.
+func (m *materializer) summary() error {
+	a, t := m.app, m.tree
+	absent, err := m.work.ApplyWithheld(nil)
+	if err != nil {
+		return err
+	}
+	entries, err := t.Status(a.ctx, wc.StatusOptions{})
+	if err != nil {
+		return err
+	}
+	left := entries[:0]
+	for _, e := range entries {
+		if e.Status != wc.Unversioned {
+			left = append(left, e)
+		}
+	}
+	if len(left) > 0 {
+		fmt.Fprintln(a.out, "What differs from the repository now:")
+		a.statusText(left, nil)
+	}
+	if len(absent) > 0 {
+		fmt.Fprintln(a.out, "Withheld, and not on this machine; supply them from elsewhere:")
+		for _, p := range absent {
+			fmt.Fprintf(a.out, "  %s\n", safe(p))
+		}
+	}
+	if len(m.failed) > 0 {
+		if len(m.results) == 0 {
+			return errors.Join(m.failed...)
+		}
+		return wc.Partial("cannot materialize everything: %w", errors.Join(m.failed...))
+	}
+	return incomplete("materialize", m.results)
+}
+
+// surveyed is a working copy that a materialize would bring up.
+type surveyed struct {
+	external externals.External
+	survey   *wc.Survey
+	err      error
+}
+
+// surveyAll asks the servers for the machine's directory and for everything
+// that its externals name.
+func surveyAll(a *app, t *wc.Tree, url, revision string) []surveyed {
+	first := externals.External{Resolved: externals.Resolved{URL: url}}
+	all := []surveyed{}
+	seen := map[string]bool{}
+	for queue := []externals.External{first}; len(queue) > 0; queue = queue[1:] {
+		e := queue[0]
+		if seen[e.Path] && e.Path != "" || len(seen) > 1000 {
+			continue
+		}
+		seen[e.Path] = true
+		one := surveyed{external: e}
+		if one.err = e.Err; one.err == nil {
+			opt := checkoutOptions(e)
+			if e.Path == "" {
+				opt.Revision = revision
+			}
+			one.survey, one.err = t.Survey(a.ctx, e.URL, opt.Revision, opt.Peg)
+		}
+		all = append(all, one)
+		if one.survey != nil {
+			queue = append(queue, externals.OfSurvey(e.Path, one.survey)...)
+		}
+	}
+	return all
+}
+
+// check prints every blocker.
+func (c *materializeCmd) check(a *app, t *wc.Tree) error {
+	url := strings.TrimSuffix(c.URL, "/")
+	if url == "" {
+		cp, err := t.Attach("")
+		if err != nil {
+			return err
+		}
+		url = cp.URL()
+	}
+	blockers := []wc.Blocker{}
+	for _, one := range surveyAll(a, t, url, c.Revision) {
+		if one.err != nil {
+			why := one.err.Error()
+			if one.external.URL != "" {
+				why = one.external.URL + ": " + why
+			}
+			blockers = append(blockers, wc.Blocker{Path: one.external.Path, Why: why})
+			continue
+		}
+		found, err := t.Blockers(one.external.Path, one.survey)
+		if err != nil {
+			return err
+		}
+		blockers = append(blockers, found...)
+	}
+	if c.JSON {
+		if err := a.json(struct {
+			Format   string       `json:"format"`
+			Root     string       `json:"root"`
+			Blockers []blockerDoc `json:"blockers"`
+		}{jsonFormat, t.Root, blockerDocs(blockers)}); err != nil {
+			return err
+		}
+	} else {
+		for _, b := range blockers {
+			a.line('!', b.Path, b.Why)
+		}
+	}
+	if len(blockers) > 0 {
+		return errDifferences
+	}
+	return nil
+}
+
+type blockerDoc struct {
+	Path string `json:"path"`
+	Why  string `json:"why"`
+}
+
+func blockerDocs(blockers []wc.Blocker) []blockerDoc {
+	docs := []blockerDoc{}
+	for _, b := range blockers {
+		docs = append(docs, blockerDoc{b.Path, b.Why})
+	}
+	return docs
+}
+
+// planExternals prints what would happen to the externals.
+func (m *materializer) planExternals(c *materializeCmd) error {
+	url := strings.TrimSuffix(c.URL, "/")
+	if cp, _ := m.tree.CopyOf(""); cp != nil {
+		url = cp.URL()
+	}
+	for _, one := range surveyAll(m.app, m.tree, url, c.Revision)[1:] {
+		e := one.external
+		if one.err != nil {
+			m.failed = append(m.failed, fmt.Errorf("external %q: %w", e.Path, one.err))
+			m.app.warn("external %s: %v", e.Path, one.err)
+			continue
+		}
+		if _, err := m.tree.Attach(e.Path); err == nil {
+			continue
+		}
+		r, err := m.work.PlanCheckout(m.app.ctx, checkoutOptions(e))
+		if err != nil {
+			m.failed = append(m.failed, err)
+			m.app.warn("%v", err)
+			continue
+		}
+		m.took(r)
+	}
+	if len(m.failed) > 0 {
+		return wc.Partial("cannot plan everything: %w", errors.Join(m.failed...))
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"rootwc/wc"
+)
+
+// Standard error has three shapes: error, hint and warning. All of them are
+// made here.
+
+// complain prints an error and its hint.
+func (a *app) complain(err error) {
+	a.progress.clear()
+	fmt.Fprintf(a.err, "rootwc: error: %s\n", safe(err.Error()))
+	if hint := wc.HintOf(err); hint != "" {
+		fmt.Fprintf(a.err, "rootwc: hint: %s\n", safe(hint))
+	}
+}
+
+func (a *app) warn(format string, args ...any) {
+	a.progress.clear()
+	fmt.Fprintf(a.err, "rootwc: warning: %s\n", safe(fmt.Sprintf(format, args...)))
+}
+
+func (a *app) hint(format string, args ...any) {
+	a.progress.clear()
+	fmt.Fprintf(a.err, "rootwc: hint: %s\n", safe(fmt.Sprintf(format, args...)))
+}
+
+// safe writes control characters and what is no UTF-8 as escapes: a file name
+// must not drive a terminal, nor break a line.
+func safe(s string) string {
+	clean := utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) {
+			quoted := strconv.Quote(s[:n])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(s[:n])
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// progress shows on a terminal what long work is at, and nothing elsewhere.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	shown    bool
+	last     time.Time
+}
+
+// newProgress writes to w when that is a terminal.
+func newProgress(w io.Writer) *progress {
+	f, ok := w.(*os.File)
+	return &progress{w: w, terminal: ok && isTerminal(f)}
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// show replaces the line, ten times a second at most.
+func (p *progress) show(what string, done, total int) {
+	const pause = 100 * time.Millisecond
+	if !p.terminal || time.Since(p.last) < pause {
+		return
+	}
+	p.last, p.shown = time.Now(), true
+	if total > 0 {
+		fmt.Fprintf(p.w, "\r\x1b[K%s %d of %d", what, done, total)
+		return
+	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s %d", what, done)
+}
+
+// clear takes the line away before anything else is printed.
+func (p *progress) clear() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}

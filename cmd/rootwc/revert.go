@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"rootwc/wc"
+)
+
+type revertCmd struct {
+	Paths  []string `arg:"" help:"Paths to put back, with what is below them; . is everything."`
+	DryRun bool     `name:"dry-run" help:"Only say what would be put back."`
+	// Recursive is svn's flag; paths always count with what is below them.
+	Recursive bool `short:"R" hidden:""`
+}
+
+// Run puts paths back to what was last committed or updated.
+func (c *revertCmd) Run(a *app) (err error) {
+	return undo(a, "revert", c.Paths, c.DryRun, (*wc.Work).Revert)
+}
+
+type repairCmd struct {
+	Paths  []string `arg:"" optional:"" help:"Only these and what is below them."`
+	Check  bool     `help:"Change nothing; exit with 1 when there is something to repair."`
+	DryRun bool     `name:"dry-run" help:"Only say what would be repaired."`
+}
+
+// Run restores metadata, for one after plain svn has destroyed it.
+func (c *repairCmd) Run(a *app) error {
+	before := a.out.Buffered()
+	err := undo(a, "repair", c.Paths, c.DryRun || c.Check, (*wc.Work).Repair)
+	if err == nil && c.Check && a.out.Buffered() > before {
+		return errDifferences
+	}
+	return err
+}
+
+func undo(a *app, verb string, operands []string, dryRun bool, how func(*wc.Work, context.Context, wc.RevertOptions) ([]*wc.Result, error)) (err error) {
+	t, w, err := a.begin(verb)
+	if err != nil {
+		return err
+	}
+	defer end(t, w, &err)
+	rels, err := paths(t, operands)
+	if err != nil {
+		return err
+	}
+	results, err := how(w, a.ctx, wc.RevertOptions{Paths: rels, DryRun: dryRun})
+	for _, r := range results {
+		a.tellResult(r)
+	}
+	if err != nil {
+		return err
+	}
+	return incomplete(verb, results)
+}
+
+type restoreCmd struct {
+	Path   string `arg:"" help:"Path to bring back, with what is below it."`
+	At     string `required:"" help:"A date (2026-05-01, or with time 2026-05-01T12:00) or a revision." placeholder:"DATE|REV"`
+	DryRun bool   `name:"dry-run" help:"Only say what would be brought back."`
+}
+
+// Run brings back content and metadata; the result is a local change.
+func (c *restoreCmd) Run(a *app) (err error) {
+	t, w, err := a.begin("restore")
+	if err != nil {
+		return err
+	}
+	defer end(t, w, &err)
+	rel, err := t.Rel(c.Path)
+	if err != nil {
+		return err
+	}
+	r, err := w.Restore(a.ctx, wc.RestoreOptions{Path: rel, Revision: wc.RevisionWord(c.At), DryRun: c.DryRun})
+	if err != nil {
+		return err
+	}
+	a.tellResult(r)
+	return incomplete("restore", []*wc.Result{r})
+}
+
+type resolveCmd struct {
+	Paths  []string `arg:"" optional:"" help:"Paths in conflict; without any, list them."`
+	Accept string   `help:"working: the file as it is now; mine: as it was when the conflict arose; theirs: the repository's; base: what both came from." placeholder:"WHICH"`
+}
+
+// Run ends conflicts, or lists them with the files to merge.
+func (c *resolveCmd) Run(a *app) (err error) {
+	if len(c.Paths) == 0 {
+		return c.list(a)
+	}
+	accept, known := wc.Accepts[c.Accept]
+	if !known {
+		return wc.Hint(errors.New("cannot resolve: --accept wants working, mine, theirs or base"), "rootwc resolve lists the conflicts with their files")
+	}
+	t, w, err := a.begin("resolve")
+	if err != nil {
+		return err
+	}
+	defer end(t, w, &err)
+	rels, err := paths(t, c.Paths)
+	if err != nil {
+		return err
+	}
+	var results []*wc.Result
+	for _, rel := range rels {
+		r, err := w.Resolve(a.ctx, wc.ResolveOptions{Path: rel, Accept: accept})
+		if err != nil {
+			return err
+		}
+		a.tellResult(r)
+		results = append(results, r)
+		fmt.Fprintf(a.out, "Resolved %s.\n", safe(rel))
+	}
+	return incomplete("resolve", results)
+}
+
+func (c *resolveCmd) list(a *app) error {
+	t, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	conflicts, err := t.Conflicts()
+	if err != nil {
+		return err
+	}
+	for _, k := range conflicts {
+		a.line('C', k.Path, k.What)
+		for _, side := range []string{"base", "mine", "theirs"} {
+			if k.Has(side) {
+				fmt.Fprintf(a.out, "    %-7s %s\n", side, safe(k.File(side)))
+			}
+		}
+	}
+	return nil
+}

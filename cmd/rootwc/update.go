@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"rootwc/externals"
+	"rootwc/wc"
+)
+
+type updateCmd struct {
+	Paths    []string `arg:"" optional:"" help:"Only the working copies at or below these."`
+	Revision string   `short:"r" help:"Bring the root to this revision: a number, HEAD or {DATE}." placeholder:"REV"`
+	DryRun   bool     `name:"dry-run" help:"Fetch and merge, but only say what would change."`
+}
+
+// Run brings every working copy below the root up to date.
+func (c *updateCmd) Run(a *app) (err error) {
+	t, w, err := a.begin("update")
+	if err != nil {
+		return err
+	}
+	defer end(t, w, &err)
+	rels, err := paths(t, c.Paths)
+	if err != nil {
+		return err
+	}
+	if !c.DryRun {
+		if err := w.UnsureCommit(a.ctx); err != nil {
+			return err
+		}
+	}
+	withheld, err := t.Withheld()
+	if err != nil {
+		return err
+	}
+	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, paths: rels, before: a.externals}
+	if len(rels) == 0 || within(rels, "") {
+		if err := u.one(t.Copies[0], wc.UpdateOptions{Revision: c.Revision, DryRun: c.DryRun}); err != nil {
+			return err
+		}
+	}
+	if err := u.externals(); err != nil {
+		return err
+	}
+	if !c.DryRun {
+		if err := t.ReloadNames(); err != nil {
+			return err
+		}
+		if _, err := w.ApplyWithheld(withheld); err != nil {
+			return err
+		}
+	}
+	if len(u.failed) > 0 {
+		return wc.Partial("cannot update everything: %w", errors.Join(u.failed...))
+	}
+	return incomplete("update", u.results)
+}
+
+// updater goes over the working copies; a server that is away costs its own.
+type updater struct {
+	app     *app
+	tree    *wc.Tree
+	work    *wc.Work
+	dryRun  bool
+	paths   []string
+	before  []externals.External
+	results []*wc.Result
+	failed  []error
+}
+
+func (u *updater) one(c *wc.Copy, opt wc.UpdateOptions) error {
+	r, err := u.work.Update(u.app.ctx, c, opt)
+	if err != nil {
+		if c.Path == "" || u.app.ctx.Err() != nil {
+			return err
+		}
+		u.failed = append(u.failed, err)
+		u.app.warn("%v", err)
+		return nil
+	}
+	u.results = append(u.results, r)
+	u.app.tellResult(r)
+	word := "At"
+	if len(r.Changes) > 0 {
+		word = "Updated to"
+	}
+	fmt.Fprintf(u.app.out, "%s revision %d%s.\n", word, r.Revision, ofCopy(c.Path))
+	return nil
+}
+
+func ofCopy(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " in " + safe(path)
+}
+
+// externals updates those that are there, puts up those that are not, and
+// keeps the files of those that are no longer defined.
+func (u *updater) externals() error {
+	now := externals.Discover(u.tree)
+	for round := 0; round < 2; round++ {
+		for _, e := range now {
+			if len(u.paths) > 0 && !within(u.paths, e.Path) {
+				continue
+			}
+			if err := u.external(e, round); err != nil {
+				return err
+			}
+		}
+		now = externals.Discover(u.tree)
+	}
+	u.app.externals = now
+	u.removed(now)
+	return nil
+}
+
+func (u *updater) external(e externals.External, round int) error {
+	switch {
+	case e.State == externals.Missing && !u.dryRun:
+		r, err := u.work.Checkout(u.app.ctx, checkoutOptions(e))
+		if err != nil {
+			u.failed = append(u.failed, err)
+			u.app.warn("%v", err)
+			return nil
+		}
+		u.results = append(u.results, r)
+		u.app.tellResult(r)
+		fmt.Fprintf(u.app.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(e.Path))
+	case round > 0 || e.Copy == nil:
+	case e.State == externals.Switched && e.Copy.RepositoryRoot() != "" && sameRepository(e):
+		return u.one(e.Copy, wc.UpdateOptions{URL: e.URL, Revision: revisionOf(e), DryRun: u.dryRun})
+	case e.State == externals.OK:
+		return u.one(e.Copy, wc.UpdateOptions{Revision: revisionOf(e), DryRun: u.dryRun})
+	}
+	return nil
+}
+
+// sameRepository says whether the new URL of a switched external lies in the
+// repository that the working copy comes from.
+func sameRepository(e externals.External) bool {
+	root := e.Copy.RepositoryRoot()
+	return e.URL == root || len(e.URL) > len(root) && e.URL[:len(root)+1] == root+"/"
+}
+
+// removed tells of externals whose definition is gone. Plain svn would delete
+// their files; here they stay.
+func (u *updater) removed(now []externals.External) {
+	defined := map[string]bool{}
+	for _, e := range now {
+		defined[e.Path] = true
+	}
+	for _, e := range u.before {
+		if !defined[e.Path] && e.Copy != nil {
+			u.app.warn("%s is no longer defined as an external; its files stay (rootwc externals remove --delete %s takes them away)", e.Path, e.Path)
+		}
+	}
+}
+
+func revisionOf(e externals.External) string {
+	_, operative := e.Definition.Revisions()
+	if operative.IsHead() {
+		return ""
+	}
+	return operative.String()
+}
+
+func checkoutOptions(e externals.External) wc.CheckoutOptions {
+	peg, _ := e.Definition.Revisions()
+	opt := wc.CheckoutOptions{Path: e.Path, URL: e.URL, Revision: revisionOf(e)}
+	if !peg.IsHead() {
+		opt.Peg = peg.String()
+	}
+	return opt
+}

@@ -1,0 +1,20 @@
+// Package fault names the moments at which the tests kill rootwc. Only a
+// build with the tag "faultpoints" can be killed there; otherwise [At] is empty.
+package fault
+
+// Points are the named moments, in the order in which an update passes them.
+var Points = []string{
+	"locked",          // the lock is held, nothing is written
+	"staged",          // a stage exists, svn has not run
+	"fetched",         // svn has changed the stage
+	"committed",       // the repository has the revision, nothing here knows
+	"prepared",        // every staged file has its metadata, the journal does not say so
+	"journaled",       // the journal has the plan, nothing live is touched
+	"place",           // before each change of a live path
+	"placed",          // every live path is changed, the record is not
+	"published",       // the record is in place, the journal still stands
+	"part",            // one working copy is finished, others may follow
+	"cleaned",         // the stage is removed, the journal still stands
+	"grafted",         // a first checkout's .svn is in place
+	"conflict-stored", // a conflict is kept, the merge is not taken back yet
+}

@@ -1,0 +1,61 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestOutput(t *testing.T) {
+	out, warn, err := Output(t.Context(), Command{Args: []string{"sh", "-c", "echo out; echo err >&2; cat"}, Stdin: strings.NewReader("in")})
+	if err != nil || string(out) != "out\nin" || warn != "err" {
+		t.Fatalf("got %q, %q, %v", out, warn, err)
+	}
+}
+
+func TestErrorTellsStatusAndStderr(t *testing.T) {
+	_, _, err := Output(t.Context(), Command{Args: []string{"sh", "-c", "echo 'svn: E155007: no' >&2; exit 3"}})
+	var e *Error
+	if !errors.As(err, &e) || e.Status != 3 || e.Error() != "sh: E155007: no" {
+		t.Fatalf("got %v", err)
+	}
+	_, _, err = Output(t.Context(), Command{Args: []string{"no-such-program-here"}})
+	if !errors.As(err, &e) || e.Status != -1 {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestEnvironmentIsClean(t *testing.T) {
+	t.Setenv("SECRET_OF_CALLER", "x")
+	t.Setenv("LC_ALL", "C")
+	out, _, err := Output(t.Context(), Command{Args: []string{"env"}})
+	if err != nil || strings.Contains(string(out), "SECRET_OF_CALLER") || !strings.Contains(string(out), "LC_ALL=C.UTF-8\n") {
+		t.Fatalf("got %s, %v", out, err)
+	}
+}
+
+func TestCancelInterrupts(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	_, _, err := Output(ctx, Command{Args: []string{"sleep", "60"}})
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 30*time.Second {
+		t.Fatalf("got %v after %v", err, time.Since(begin))
+	}
+}
+
+func TestLines(t *testing.T) {
+	var got []string
+	_, _, err := Output(t.Context(), Command{Args: []string{"printf", `a\nb`}, Line: func(s string) { got = append(got, s) }})
+	if err != nil || strings.Join(got, "|") != "a|b" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	if got := Quote([]string{"svn", "a b", "it's", "x@1"}); got != `svn 'a b' 'it'\''s' x@1` {
+		t.Fatal(got)
+	}
+}

@@ -1,0 +1,82 @@
+package system
+
+import (
+	"fmt"
+)
+
+// Check says what is wrong with a description, as an [*Error]: a format of
+// another major version; names that could be taken for an option or hold odd
+// characters; an unknown policy or dataset type; a path that is not relative,
+// clean and below the root; a line pattern that does not compile; a dataset
+// without repository, or two for one path.
+func (d *Description) Check() error {
+	if err := checkFormat(d.Format); err != nil {
+		return &Error{Reason: err.Error()}
+	}
+	return d.check(func(place string, err error) *Error {
+		return &Error{Reason: fmt.Sprintf("%s: %v", place, err)}
+	})
+}
+
+// check calls fault with the place and the reason of the first thing that is
+// wrong.
+func (d *Description) check(fault func(place string, err error) *Error) error {
+	for _, c := range d.checks() {
+		if err := c.run(); err != nil {
+			return fault(c.place, err)
+		}
+	}
+	return nil
+}
+
+// check is one rule for one value.
+type check struct {
+	place string // as document has it: "noise[1].lines[0]"
+	run   func() error
+}
+
+func (d *Description) checks() []check {
+	var list []check
+	rule := func(place, value string, run func(string) error) {
+		list = append(list, check{place, func() error { return run(value) }})
+	}
+	rule("system.hostname", d.System.Hostname, checkHostname)
+	rule("system.os", d.System.OS, checkWord)
+	rule("system.release", d.System.Release, checkWord)
+	rule("packages.manager", d.Packages.Manager, checkWord)
+	rule("secrets.policy", string(d.Secrets.Policy), checkPolicy)
+	for i, r := range d.Secrets.Recipients {
+		rule(fmt.Sprintf("secrets.recipients[%d]", i), r, checkRecipient)
+	}
+	for i, n := range d.Noise {
+		place := fmt.Sprintf("noise[%d]", i)
+		rule(orTable(place, "path", n.Path), n.Path, checkPath)
+		list = append(list, check{place, func() error { return needLines(n) }})
+		for j, line := range n.Lines {
+			rule(fmt.Sprintf("%s.lines[%d]", place, j), line, checkPattern)
+		}
+	}
+	paths := map[string]bool{}
+	for i, s := range d.Datasets {
+		place := fmt.Sprintf("dataset[%d]", i)
+		rule(orTable(place, "path", s.Path), s.Path, checkPath)
+		if paths[s.Path] {
+			rule(place+".path", s.Path, func(p string) error { return fmt.Errorf("two datasets have the path %q", p) })
+		}
+		paths[s.Path] = true
+		rule(orTable(place, "type", string(s.Type)), string(s.Type), checkType)
+		rule(orTable(place, "repository", s.Repository), s.Repository, checkRepository)
+		for j, pattern := range s.Include {
+			rule(fmt.Sprintf("%s.include[%d]", place, j), pattern, checkInclude)
+		}
+	}
+	return list
+}
+
+// orTable is the place of a value, or that of its table when it is missing.
+func orTable(place, key, value string) string {
+	if value == "" {
+		return place
+	}
+	return place + "." + key
+}

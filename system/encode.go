@@ -1,0 +1,112 @@
+package system
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+)
+
+// Encode writes the description as a commented page for people. One
+// description always gives the same bytes; comments that a person wrote into
+// the file it came from are not among them. A description that does not pass
+// [Description.Check] is refused, and nothing is written.
+func (d *Description) Encode(w io.Writer) error {
+	if err := d.Check(); err != nil {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, page, quote(d.Format),
+		quote(d.System.Hostname), quote(d.System.OS), quote(d.System.Release),
+		quote(d.Packages.Manager),
+		quote(string(d.Secrets.Policy)), quoteList(d.Secrets.Recipients))
+	b.WriteString(noiseComment)
+	for _, n := range d.Noise {
+		fmt.Fprintf(&b, "\n[[noise]]\npath = %s\nlines = %s\n", quote(n.Path), quoteList(n.Lines))
+	}
+	b.WriteString(datasetComment)
+	for _, s := range d.Datasets {
+		fmt.Fprintf(&b, "\n[[dataset]]\npath = %s\ntype = %s\nrepository = %s\n",
+			quote(s.Path), quote(string(s.Type)), quote(s.Repository))
+		if len(s.Include) > 0 {
+			fmt.Fprintf(&b, "include = %s\n", quoteList(s.Include))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+const (
+	page = `# How this machine looks, beyond what Subversion itself holds.
+# rootwc reads this page; edit it, and commit it like any other file.
+
+format = %s
+
+[system]
+hostname = %s
+# ID and VERSION_ID of os-release(5)
+os = %s
+release = %s
+
+[packages]
+manager = %s
+
+[secrets]
+# What happens to content that others may not read on this machine:
+#   withhold  it stays out of the repository
+#   encrypt   it is committed encrypted, to the recipients (age public keys)
+#   clear     it is committed as it is
+policy = %s
+recipients = %s
+`
+	noiseComment = `
+# Changes that are no news: lines that match one of the regular expressions.
+#   [[noise]]
+#   path = "etc/cups/printers.conf"
+#   lines = ['^StateTime ']
+`
+	datasetComment = `
+# Directories that a transfer tool fills, never svn.
+# Types: blob, buffer, cache, copy, direct, extension, selection.
+#   [[dataset]]
+#   path = "home/anna/audio-selection"
+#   type = "selection"
+#   repository = "vfs:/net/server/audio"
+#   include = ["albums/**"]
+`
+)
+
+// quote writes a TOML string: literal where backslashes would have to be
+// doubled, which keeps regular expressions readable, basic otherwise.
+func quote(s string) string {
+	if strings.Contains(s, `\`) && !strings.ContainsFunc(s, func(r rune) bool { return r == '\'' || !unicode.IsPrint(r) }) {
+		return "'" + s + "'"
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, `\U%08X`, r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// quoteList writes an array, in one line when it is short.
+func quoteList(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	if line := "[" + strings.Join(quoted, ", ") + "]"; len(line) <= 80 {
+		return line
+	}
+	return "[\n  " + strings.Join(quoted, ",\n  ") + ",\n]"
+}

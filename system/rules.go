@@ -1,0 +1,128 @@
+package system
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// checkHostname takes hostname(7), with the underscore that many have.
+func checkHostname(s string) error {
+	if s == "" {
+		return nil
+	}
+	if len(s) > 253 || !regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`).MatchString(s) {
+		return fmt.Errorf("hostname %.60q has other characters than letters, digits, dots and hyphens", s)
+	}
+	return nil
+}
+
+// checkWord takes what os-release(5) allows in ID and VERSION_ID. It cannot be
+// taken for an option.
+func checkWord(s string) error {
+	if s == "" {
+		return nil
+	}
+	if len(s) > 60 || !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`).MatchString(s) {
+		return fmt.Errorf("%.60q has other characters than letters, digits and . _ + ~ -", s)
+	}
+	return nil
+}
+
+func checkPolicy(s string) error {
+	switch Policy(s) {
+	case Withhold, Encrypt, Clear:
+		return nil
+	}
+	return fmt.Errorf("policy %.60q is not known; write withhold, encrypt or clear", s)
+}
+
+func checkRecipient(s string) error {
+	if s == "" || strings.HasPrefix(s, "-") || !printable(s) || strings.Contains(s, " ") {
+		return fmt.Errorf("recipient %.60q is no age public key", s)
+	}
+	return nil
+}
+
+// checkPath takes a path below the root in its one spelling.
+func checkPath(s string) error {
+	switch {
+	case s == "":
+		return errors.New("path is missing")
+	case !printable(s):
+		return fmt.Errorf("path %.60q has characters that Subversion cannot store or nobody can read", s)
+	case strings.HasPrefix(s, "/"):
+		return fmt.Errorf("path %.60q must be relative to the root; leave out the leading slash", s)
+	case slices.Contains(strings.Split(s, "/"), ".."):
+		return fmt.Errorf("path %.60q goes through .. and may leave the root", s)
+	case s == "." || !fs.ValidPath(s):
+		return fmt.Errorf("path %.60q must name one place below the root, without . and double or trailing slashes", s)
+	}
+	return nil
+}
+
+func needLines(n Noise) error {
+	if len(n.Lines) == 0 {
+		return errors.New("lines is missing; write the regular expressions of lines that do not count")
+	}
+	return nil
+}
+
+func checkPattern(s string) error {
+	if s == "" {
+		return errors.New("an empty line pattern matches every line")
+	}
+	if _, err := regexp.Compile(s); err != nil {
+		return fmt.Errorf("line pattern %q does not compile: %s", s, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return nil
+}
+
+func checkType(s string) error {
+	if s == "" {
+		return errors.New("type is missing; write " + typeWords())
+	}
+	if !slices.Contains(DatasetTypes, DatasetType(s)) {
+		return fmt.Errorf("type %.60q is not known; write %s", s, typeWords())
+	}
+	return nil
+}
+
+func typeWords() string {
+	words := make([]string, len(DatasetTypes))
+	for i, t := range DatasetTypes {
+		words[i] = string(t)
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func checkRepository(s string) error {
+	switch {
+	case s == "":
+		return errors.New("repository is missing")
+	case !printable(s) || strings.HasPrefix(s, "-"):
+		return fmt.Errorf("repository %.60q could be misread: it begins with - or has control characters", s)
+	}
+	return nil
+}
+
+func checkInclude(s string) error {
+	switch {
+	case s == "" || !printable(s):
+		return fmt.Errorf("include pattern %.60q is empty or has control characters", s)
+	case strings.HasPrefix(s, "/") || slices.Contains(strings.Split(s, "/"), ".."):
+		return fmt.Errorf("include pattern %.60q must be relative to the repository and stay in it", s)
+	}
+	return nil
+}
+
+// printable reports that a text can be shown as it is.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}

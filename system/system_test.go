@@ -1,0 +1,321 @@
+package system
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// full has every key, written as a person would.
+const full = `format = "1.0.0"
+[system]
+hostname = "laptop"
+os = "debian"
+release = "12"
+[packages]
+manager = "apt"
+[secrets]
+policy = "withhold"            # withhold | encrypt | clear
+recipients = []                # age public keys, for encrypt
+[[noise]]                      # changes that are no news
+path = "etc/cups/printers.conf"
+lines = ['^StateTime ', '^UUID ']
+[[dataset]]
+path = "home/anna/audio-selection"
+type = "selection"
+repository = "vfs:/net/server/audio"
+include = ["albums/**"]
+`
+
+func fullDescription() *Description {
+	d := New("laptop", "debian", "12", "apt")
+	d.Secrets.Recipients = []string{}
+	d.Noise = []Noise{{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}}}
+	d.Datasets = []Dataset{{Path: "home/anna/audio-selection", Type: Selection, Repository: "vfs:/net/server/audio", Include: []string{"albums/**"}}}
+	return d
+}
+
+func TestLoad(t *testing.T) {
+	got, err := Load(strings.NewReader(full), Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fullDescription(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	patterns, err := got.Noise[0].Compile()
+	if err != nil || len(patterns) != 2 || !patterns[0].MatchString("StateTime 17") {
+		t.Errorf("patterns %v, %v", patterns, err)
+	}
+}
+
+func TestLoadShortForms(t *testing.T) {
+	got, err := Load(strings.NewReader(`format = '1.9.7'
+system.hostname = "laptop"
+system = {os = "debian"}
+`), Path)
+	if err == nil {
+		t.Errorf("a table in two places is accepted: %+v", got)
+	}
+	got, err = Load(strings.NewReader(`format = '1.9.7'
+system = {hostname = "laptop", os = "debian"}
+packages.manager = 'apt'
+secrets.policy = "encrypt"
+noise = [
+  {path = "etc/x", lines = ["a"]}, # one
+  {path = "etc/y", lines = ["b"]},
+]
+`), Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Format != "1.9.7" || got.System.OS != "debian" || got.Packages.Manager != "apt" || got.Secrets.Policy != Encrypt || len(got.Noise) != 2 {
+		t.Errorf("got %+v", got)
+	}
+	got, err = Load(strings.NewReader(`format = "1.0.0"`), Path)
+	if err != nil || got.Secrets.Policy != Withhold {
+		t.Errorf("the least: %+v, %v", got, err)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	const f = "format = \"1.0.0\"\n"
+	for _, test := range []struct{ name, text, want string }{
+		{"empty", "", `: format is missing; begin the file with format = "1.0.0"`},
+		{"no format", "[system]\nhostname = \"x\"\n", `: format is missing; begin the file with format = "1.0.0"`},
+		{"newer", "# x\nformat = \"2.0.0\"\n[new]\nkey = 1\n", `:2: format 2.0.0 is newer than this rootwc, which knows 1.x; update rootwc`},
+		{"older", "format = \"0.9.0\"\n", `:1: format 0.9.0 is not known; write "1.0.0"`},
+		{"prerelease", "format = \"1.0.0-rc.1\"\n", `:1: format 1.0.0-rc.1 is not known; write "1.0.0"`},
+		{"short format", "format = \"1\"\n", `:1: format "1" is no version of three numbers, as "1.0.0"`},
+		{"number format", "format = 1\n", `:1: format must be a string in quotes, as "1.0.0"`},
+		{"syntax", f + "[system\n", `:2: expected ']' to close table name`},
+		{"twice", f + f, `:2: key format is already defined`},
+		{"unknown key", f + "[system]\nhostname = \"x\"\nhostnam = \"y\"\n", `:4: unknown key "hostnam" in [system]; known are hostname, os, release`},
+		{"unknown table", f + "[sytem]\nhostname = \"x\"\n", `:2: unknown key "sytem"; known are dataset, format, noise, packages, secrets, system`},
+		{"unknown below", f + "[system.foo]\nx = 1\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
+		{"unknown in list", f + "[[noise]]\npath = \"a\"\nlines = [\"b\"]\n\n[[noise]]\npaht = \"a\"\n", `:7: unknown key "paht" in [[noise]]; known are lines, path`},
+		{"unknown inline", f + "system = {hostname = \"x\", foo = 1}\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
+		{"case", f + "[System]\n", `:2: unknown key "System"; known are dataset, format, noise, packages, secrets, system`},
+		{"dot in key", f + "\"system.hostname\" = \"x\"\n", `:2: unknown key "\"system.hostname\""; known are dataset, format, noise, packages, secrets, system`},
+		{"newer minor", "format = \"1.1.0\"\n[system]\nserial = \"x\"\n", `:3: unknown key "serial" in [system]; known are hostname, os, release; the file has format 1.1.0, this rootwc knows 1.0.0: update rootwc, or remove the key`},
+		{"type", f + "[system]\nrelease = 12\n", `:3: system.release must be a string in quotes`},
+		{"single table", f + "[noise]\npath = \"a\"\n", `:2: noise must be tables, each under a [[ ]] header`},
+		{"table twice", f + "[[system]]\n", `:2: system must be a table, as [system]`},
+		{"list", f + "[[noise]]\npath = \"a\"\nlines = \"b\"\n", `:4: noise.lines must be a list of strings, as ["a", "b"]`},
+		{"mixed list", f + "[[noise]]\npath = \"a\"\nlines = [\"b\",\n 3]\n", `:4: noise.lines must be a list of strings, as ["a", "b"]`},
+		{"hostname", f + "[system]\nhostname = \"a b\"\n", `:3: hostname "a b" has other characters than letters, digits, dots and hyphens`},
+		{"option", f + "[packages]\nmanager = \"--now\"\n", `:3: "--now" has other characters than letters, digits and . _ + ~ -`},
+		{"policy", f + "[secrets]\npolicy = \"none\"\n", `:3: policy "none" is not known; write withhold, encrypt or clear`},
+		{"recipient", f + "[secrets]\nrecipients = [\n  \"age1x\",\n  \"\",\n]\n", `:5: recipient "" is no age public key`},
+		{"pattern", f + "[[noise]]\npath = \"a\"\nlines = ['^a',\n  'b(']\n", ":5: line pattern \"b(\" does not compile: missing closing ): `b(`"},
+		{"empty pattern", f + "[[noise]]\npath = \"a\"\nlines = ['']\n", ":4: an empty line pattern matches every line"},
+		{"no patterns", f + "\n[[noise]]\npath = \"a\"\n", ":3: lines is missing; write the regular expressions of lines that do not count"},
+		{"no path", f + "[[noise]]\nlines = ['a']\n", ":2: path is missing"},
+		{"absolute", f + "[[noise]]\npath = \"/etc\"\nlines = ['a']\n", `:3: path "/etc" must be relative to the root; leave out the leading slash`},
+		{"outside", f + "[[noise]]\npath = \"etc/../../x\"\nlines = ['a']\n", `:3: path "etc/../../x" goes through .. and may leave the root`},
+		{"unclean", f + "[[noise]]\npath = \"etc//x\"\nlines = ['a']\n", `:3: path "etc//x" must name one place below the root, without . and double or trailing slashes`},
+		{"root", f + "[[noise]]\npath = \".\"\nlines = ['a']\n", `:3: path "." must name one place below the root, without . and double or trailing slashes`},
+		{"control", f + "[[noise]]\npath = \"a\\u001bb\"\nlines = ['a']\n", `:3: path "a\x1bb" has characters that Subversion cannot store or nobody can read`},
+		{"second noise", f + "[[noise]]\npath = \"a\"\nlines = ['a']\n[[noise]]\npath = \"/a\"\nlines = ['a']\n", `:6: path "/a" must be relative to the root; leave out the leading slash`},
+		{"type missing", f + "[[dataset]]\npath = \"a\"\n", `:2: type is missing; write blob, buffer, cache, copy, direct, extension or selection`},
+		{"type unknown", f + "[[dataset]]\npath = \"a\"\ntype = \"tape\"\n", `:4: type "tape" is not known; write blob, buffer, cache, copy, direct, extension or selection`},
+		{"repository", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\n", `:2: repository is missing`},
+		{"repository option", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"--rsh=x\"\n", `:5: repository "--rsh=x" could be misread: it begins with - or has control characters`},
+		{"include", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"b\"\ninclude = [\"a\", \"../b\"]\n", `:6: include pattern "../b" must be relative to the repository and stay in it`},
+		{"two datasets", f + strings.Repeat("[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"b\"\n", 2), `:7: two datasets have the path "a"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Load(strings.NewReader(test.text), Path)
+			if err == nil || err.Error() != Path+test.want {
+				t.Errorf("error\n%v\nwant\n%s%s", err, Path, test.want)
+			}
+			var fault *Error
+			if !errors.As(err, &fault) || fault.File != Path {
+				t.Errorf("error is a %T", err)
+			}
+		})
+	}
+	if _, err := Load(iotest.ErrReader(io.ErrUnexpectedEOF), Path); err == nil || err.Error() != Path+": unexpected EOF" {
+		t.Errorf("read error: %v", err)
+	}
+	if _, err := Load(strings.NewReader(strings.Repeat("#", maxSize+1)), Path); err == nil || err.Error() != Path+": is larger than 1 MiB" {
+		t.Errorf("large file: %v", err)
+	}
+}
+
+// TestLoadHostile has files as large as may be and built to take long.
+func TestLoadHostile(t *testing.T) {
+	fill := func(f func(i int) string) string {
+		var b strings.Builder
+		for i := 0; b.Len() < maxSize/4; i++ {
+			b.WriteString(f(i))
+		}
+		return b.String()
+	}
+	const f = "format = \"1.0.0\"\n"
+	for name, text := range map[string]string{
+		"unknown keys":  f + fill(func(i int) string { return fmt.Sprintf("k%d = 1\n", i) }),
+		"dotted key":    f + fill(func(int) string { return "a." }) + "a = 1\n",
+		"dotted header": f + "[" + fill(func(int) string { return "a." }) + "a]\n",
+		"nested lists":  f + "a = " + fill(func(int) string { return "[" }),
+		"nested tables": f + "a = " + fill(func(int) string { return "{a=" }),
+		"tables":        f + fill(func(i int) string { return fmt.Sprintf("[a%d]\n", i) }),
+		"noise":         f + fill(func(int) string { return "[[noise]]\npath='a'\nlines=['(']\n" }),
+		"patterns":      f + "[[noise]]\npath='a'\nlines=['a'" + fill(func(int) string { return ",'a'" }) + ",'(']\n",
+		"lines":         f + fill(func(int) string { return "\n" }) + "x=1\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Load(strings.NewReader(text), Path); err == nil || len(err.Error()) > 300 {
+				t.Errorf("error %.1000v", err)
+			}
+		})
+	}
+}
+
+func TestEncode(t *testing.T) {
+	want := `# How this machine looks, beyond what Subversion itself holds.
+# rootwc reads this page; edit it, and commit it like any other file.
+
+format = "1.0.0"
+
+[system]
+hostname = "laptop"
+# ID and VERSION_ID of os-release(5)
+os = "debian"
+release = "12"
+
+[packages]
+manager = "apt"
+
+[secrets]
+# What happens to content that others may not read on this machine:
+#   withhold  it stays out of the repository
+#   encrypt   it is committed encrypted, to the recipients (age public keys)
+#   clear     it is committed as it is
+policy = "withhold"
+recipients = []
+
+# Changes that are no news: lines that match one of the regular expressions.
+#   [[noise]]
+#   path = "etc/cups/printers.conf"
+#   lines = ['^StateTime ']
+
+[[noise]]
+path = "etc/cups/printers.conf"
+lines = ["^StateTime ", "^UUID "]
+
+# Directories that a transfer tool fills, never svn.
+# Types: blob, buffer, cache, copy, direct, extension, selection.
+#   [[dataset]]
+#   path = "home/anna/audio-selection"
+#   type = "selection"
+#   repository = "vfs:/net/server/audio"
+#   include = ["albums/**"]
+
+[[dataset]]
+path = "home/anna/audio-selection"
+type = "selection"
+repository = "vfs:/net/server/audio"
+include = ["albums/**"]
+`
+	var b bytes.Buffer
+	if err := fullDescription().Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != want {
+		t.Errorf("got\n%s", &b)
+	}
+}
+
+// roundTrip encodes, loads and encodes again.
+func roundTrip(t *testing.T, d *Description) {
+	t.Helper()
+	var once, twice bytes.Buffer
+	if err := d.Encode(&once); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Load(bytes.NewReader(once.Bytes()), Path)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, &once)
+	}
+	if err := back.Encode(&twice); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(once.Bytes(), twice.Bytes()) {
+		t.Errorf("first\n%s\nthen\n%s", &once, &twice)
+	}
+	if len(d.Secrets.Recipients) == 0 {
+		d.Secrets.Recipients, back.Secrets.Recipients = nil, nil
+	}
+	for i := range d.Datasets {
+		if len(d.Datasets[i].Include) == 0 {
+			d.Datasets[i].Include = nil
+		}
+	}
+	if len(d.Noise) == 0 {
+		d.Noise = nil
+	}
+	if len(d.Datasets) == 0 {
+		d.Datasets = nil
+	}
+	if !reflect.DeepEqual(d, back) {
+		t.Errorf("wrote %+v\nread  %+v", d, back)
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	roundTrip(t, fullDescription())
+	roundTrip(t, New("", "", "", ""))
+	odd := fullDescription()
+	odd.Secrets = Secrets{Policy: Clear, Recipients: []string{strings.Repeat("age1", 15), "age2" + strings.Repeat("x", 50)}}
+	odd.Noise = []Noise{{Path: `ütc/it's "x"\y`, Lines: []string{`^\s+"a"`, `it's\d`, "tab\there", `'`, "\u202e", "\\Qx"}}}
+	odd.Datasets = append(odd.Datasets, Dataset{Path: "b", Type: Blob, Repository: "host:/a b"})
+	roundTrip(t, odd)
+}
+
+func TestEncodeRefuses(t *testing.T) {
+	for want, change := range map[string]func(*Description){
+		`format is missing; begin the file with format = "1.0.0"`: func(*Description) {},
+		`noise[0].path: path "../x" goes through .. and may leave the root`: func(d *Description) {
+			*d = *fullDescription()
+			d.Noise[0].Path = "../x"
+		},
+		`dataset[0]: type is missing`: func(d *Description) {
+			*d = *fullDescription()
+			d.Datasets[0].Type = ""
+		},
+		`noise[0].lines[0]: line pattern "\xff" does not compile: invalid UTF-8`: func(d *Description) {
+			*d = *fullDescription()
+			d.Noise[0].Lines[0] = "\xff"
+		},
+	} {
+		d := &Description{}
+		change(d)
+		var b bytes.Buffer
+		if err := d.Encode(&b); err == nil || !strings.HasPrefix(err.Error(), want) || b.Len() > 0 {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(full)
+	f.Add("format = '1.0.0'\nnoise = [{path = 'a', lines = ['b']}]\n")
+	f.Add("format = '1.0.0'\n[[noise.x]]\n[a.\"b.c\"]\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := Load(strings.NewReader(text), Path)
+		if err != nil {
+			var fault *Error
+			if !errors.As(err, &fault) {
+				t.Fatalf("%v is a %T", err, err)
+			}
+			return
+		}
+		roundTrip(t, d)
+	})
+}

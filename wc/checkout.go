@@ -1,0 +1,395 @@
+package wc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rootwc/internal/run"
+	"rootwc/wc/metadata"
+)
+
+// CheckoutOptions says what [Work.Checkout] puts where.
+type CheckoutOptions struct {
+	Path     string // of the working copy, relative to the machine's root
+	URL      string
+	Revision string // "" is HEAD
+	Peg      string // "" is HEAD
+	DryRun   bool
+}
+
+// Checkout makes a working copy at a directory that may hold files already:
+// it is staged, the repository's version of each versioned path takes its
+// place, everything else stays, and last the .svn is grafted. Files that other
+// content replaces are kept under the state directory. An interrupted checkout
+// is taken up again.
+func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, error) {
+	t := w.tree
+	r := &Result{WorkingCopy: opt.Path}
+	s, p, err := w.checkoutStage(opt)
+	if err != nil {
+		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+	}
+	defer s.live.Close()
+	if err := w.checkout(ctx, s, opt); err != nil {
+		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+	}
+	plan := &planner{tree: t, stage: s, live: s.live, path: opt.Path, takeAll: true}
+	if plan.new, err = s.record(); err != nil {
+		return nil, err
+	}
+	if err := checkDB(filepath.Join(s.wc(), AdminDir, "wc.db")); err != nil {
+		return nil, err
+	}
+	if plan.names, err = t.namesAfter(plan.new, s); err != nil {
+		return nil, err
+	}
+	r.Revision = plan.new.root.base().revision
+	if err := as(s.user, plan.plan); err != nil {
+		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+	}
+	for _, c := range plan.clashes {
+		r.Refused = append(r.Refused, Refused{joinPath(opt.Path, c.rel), c.why})
+	}
+	r.Notes = plan.notes
+	r.changes(plan)
+	p.Steps = plan.steps
+	if opt.DryRun {
+		return r, w.drop(p)
+	}
+	if r.Saved, err = w.save(s, plan.replaced); err != nil {
+		return nil, fmt.Errorf("cannot keep the files that are replaced: %w", err)
+	}
+	return r, w.placeAndReport(p, r)
+}
+
+// checkoutStage finds the stage of an interrupted checkout or makes a new one.
+func (w *Work) checkoutStage(opt CheckoutOptions) (*stage, *part, error) {
+	t := w.tree
+	user, err := t.makeTarget(opt.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	live, err := t.openTarget(opt.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := live.Lstat(AdminDir); err == nil {
+		live.Close()
+		return nil, nil, Refuse("it is a working copy already")
+	}
+	s := &stage{tree: t, path: opt.Path, live: live, user: user}
+	if p := w.interruptedCheckout(opt); p != nil {
+		s.dir = p.Stage
+		s.root, err = os.OpenRoot(s.wc())
+		if err != nil {
+			return nil, nil, err
+		}
+		w.stages[p] = s
+		return s, p, nil
+	}
+	if err := w.openJournal(); err != nil {
+		return nil, nil, err
+	}
+	err = as(user, func() error {
+		if s.dir, err = t.freshStageDir(opt.Path, user); err != nil {
+			return err
+		}
+		if err := os.Mkdir(s.wc(), 0o700); err != nil {
+			return err
+		}
+		s.root, err = os.OpenRoot(s.wc())
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &part{Path: opt.Path, Stage: s.dir, User: user, Graft: true}
+	if !opt.DryRun {
+		p.URL = opt.URL
+	}
+	return s, p, w.note(p, s)
+}
+
+// interruptedCheckout looks for the same checkout in the journal that an
+// interrupted verb has left.
+func (w *Work) interruptedCheckout(opt CheckoutOptions) *part {
+	if w.journal == nil {
+		j, err := w.tree.State.interrupted()
+		if err != nil || j == nil {
+			return nil
+		}
+		w.journal = j
+	}
+	for _, p := range w.journal.Parts {
+		if p.Path == opt.Path && p.URL == opt.URL && !p.Place && w.stages[p] == nil {
+			if _, err := os.Lstat(filepath.Join(p.Stage, stageWC)); err == nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// makeTarget makes the directory of a working copy that is not there, and
+// tells whose it is: the owner of the directory, or of the one it is made in.
+func (t *Tree) makeTarget(path string) (*run.User, error) {
+	if path == "" {
+		return nil, nil
+	}
+	var missing []string
+	at := path
+	var st *unixStat
+	for {
+		info, err := t.fs.Stat(orDot(at))
+		if err == nil {
+			if !info.IsDir() {
+				return nil, Refuse("%q is no directory", t.abs(at))
+			}
+			st = info.Sys().(*unixStat)
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || at == "" {
+			return nil, fmt.Errorf("%q: %w", t.abs(at), cause(err))
+		}
+		if info, lerr := t.fs.Lstat(at); lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return nil, Refuse("%q is a symlink that leads nowhere", t.abs(at))
+		}
+		missing = append([]string{at}, missing...)
+		at = parentOf(at)
+	}
+	user := userOf(st.Uid, st.Gid, t.homeOf(st.Uid))
+	return user, as(user, func() error {
+		for _, dir := range missing {
+			if err := t.fs.Mkdir(dir, 0o755); err != nil {
+				return err
+			}
+			if err := t.fs.Chmod(dir, 0o755); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// freshStageDir makes a private directory from which rename(2) reaches the
+// target of a first checkout: in the state directory, else in the target.
+func (t *Tree) freshStageDir(path string, user *run.User) (string, error) {
+	if user == nil {
+		if err := os.MkdirAll(t.State.path(stageState), 0o700); err != nil {
+			return "", err
+		}
+		dir, err := os.MkdirTemp(t.State.path(stageState), "")
+		if err != nil || sameFileSystem(dir, t.abs(path)) {
+			return dir, err
+		}
+		os.Remove(dir)
+	}
+	return os.MkdirTemp(t.abs(path), stageNear)
+}
+
+// checkout fills the stage from the repository, or goes on filling it.
+func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) error {
+	fetched := 0
+	line := func(string) { fetched++; w.tree.Progress("fetching", fetched, 0) }
+	revision := opt.Revision
+	if revision == "" {
+		revision = "HEAD"
+	}
+	if _, err := s.root.Lstat(AdminDir); err == nil {
+		if _, err := s.svn(ctx, nil, "cleanup", "."); err != nil {
+			return err
+		}
+		_, err := s.svn(ctx, line, "update", "--ignore-externals", "--force", "--accept", "theirs-full", "--revision", revision, ".")
+		return err
+	}
+	_, err := s.svn(ctx, line, "checkout", "--ignore-externals", "--force", "--revision", revision, "--", opt.URL+"@"+opt.Peg, ".")
+	if err != nil && Unreachable(err) {
+		return Hint(err, "the server of %s is not reachable; run the command again when it is", opt.URL)
+	}
+	return err
+}
+
+// save copies live files that are about to be replaced to the state directory.
+func (w *Work) save(s *stage, rels []string) (string, error) {
+	if len(rels) == 0 {
+		return "", nil
+	}
+	base := w.tree.State.path("replaced", time.Now().UTC().Format("20060102T150405Z"), s.path)
+	if err := os.MkdirAll(base, 0o700); err != nil {
+		return "", err
+	}
+	out, err := os.OpenRoot(base)
+	if err != nil {
+		return "", err
+	}
+	defer out.Close()
+	for _, rel := range rels {
+		if err := saveOne(s, out, rel); err != nil {
+			return "", fmt.Errorf("%q: %w", joinPath(s.path, rel), cause(err))
+		}
+	}
+	return base, syncFS(base)
+}
+
+// saveOne copies one file or symlink with its metadata.
+func saveOne(s *stage, out *os.Root, rel string) error {
+	dir, name := splitPath(rel)
+	if dir != "" {
+		if err := out.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	l, err := (&planner{tree: s.tree, live: s.live, path: s.path}).lstat(rel)
+	if err != nil || !l.exists {
+		return err
+	}
+	switch l.values.Kind {
+	case metadata.Symlink:
+		link, err := s.live.Readlink(rel)
+		if err != nil {
+			return err
+		}
+		if err := out.Symlink(link, rel); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	case metadata.File:
+		if err := copyFile(s, out, rel); err != nil {
+			return err
+		}
+	default:
+		return nil // a fifo holds nothing
+	}
+	d, err := out.Open(orDot(dir))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	for _, failed := range applyAt(int(d.Fd()), name, l.values, identity{}) {
+		s.tree.Warn("the saved copy of %s: %v", joinPath(s.path, rel), failed)
+	}
+	return nil
+}
+
+func copyFile(s *stage, out *os.Root, rel string) error {
+	var in *os.File
+	err := as(s.user, func() (err error) {
+		in, err = openRegular(s.live, rel)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	f, err := out.OpenFile(rel, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.ReadFrom(in)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// checkDB proves a fresh wc.db: svn writes it without fsync.
+func checkDB(path string) error {
+	conn, err := openDB(path)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return quickCheck(conn)
+}
+
+// Blocker is something that would stop a materialize.
+type Blocker struct{ Path, Why string }
+
+// CheckTarget looks for what would stop a checkout at path before anything is
+// fetched: permission, and space for twice what the repository holds.
+func (t *Tree) CheckTarget(path string, need int64) []Blocker {
+	var found []Blocker
+	at := path
+	for at != "" {
+		if _, err := t.fs.Lstat(at); err == nil {
+			break
+		}
+		at = parentOf(at)
+	}
+	dir := t.abs(at)
+	if unix.Access(dir, unix.W_OK) != nil {
+		found = append(found, Blocker{path, "no permission to write in " + dir})
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err == nil {
+		if free := int64(st.Bavail) * st.Bsize; free < need {
+			found = append(found, Blocker{path, fmt.Sprintf("%d bytes are missing: %d are needed, %d are free", need-free, need, free)})
+		}
+	}
+	if info, err := t.fs.Lstat(orDot(at)); err == nil && at == path && !info.IsDir() && info.Mode()&fs.ModeSymlink == 0 {
+		found = append(found, Blocker{path, "a file is in the way of the working copy's directory"})
+	}
+	if strings.Contains(path, "\n") {
+		found = append(found, Blocker{path, "a newline in the path"})
+	}
+	return found
+}
+
+// PlanCheckout says what [Work.Checkout] would do. The directory need not be
+// there; it is not made.
+func (w *Work) PlanCheckout(ctx context.Context, opt CheckoutOptions) (*Result, error) {
+	if _, err := w.tree.fs.Stat(orDot(opt.Path)); err == nil {
+		opt.DryRun = true
+		return w.Checkout(ctx, opt)
+	}
+	s, err := w.tree.Survey(ctx, opt.URL, opt.Revision, opt.Peg)
+	if err != nil {
+		return nil, fmt.Errorf("cannot plan %q: %w", w.tree.abs(opt.Path), err)
+	}
+	r := &Result{WorkingCopy: opt.Path, Revision: s.Revision}
+	for _, n := range s.Nodes {
+		r.Changes = append(r.Changes, Change{Letter: 'A', Path: joinPath(opt.Path, n.Path)})
+	}
+	return r, nil
+}
+
+// Discard deletes a working copy with its versioned files. The caller has
+// made sure that nothing in it is uncommitted; what is not versioned stays.
+func (w *Work) Discard(c *Copy) error {
+	rels := make([]string, 0, len(c.rec.nodes))
+	for rel, n := range c.rec.nodes {
+		if rel != "" && n.visible() {
+			rels = append(rels, rel)
+		}
+	}
+	sort.Sort(sort.Reverse(sort.StringSlice(rels)))
+	return as(c.user, func() error {
+		for _, rel := range rels {
+			err := c.fs.Remove(rel)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
+				return fmt.Errorf("cannot delete %q: %w", c.path(rel), cause(err))
+			}
+		}
+		if err := c.fs.RemoveAll(AdminDir); err != nil {
+			return fmt.Errorf("cannot delete %q: %w", c.path(AdminDir), cause(err))
+		}
+		dir, err := w.tree.fs.OpenRoot(orDot(parentOf(c.Path)))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		_, name := splitPath(c.Path)
+		if err := dir.Remove(name); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EACCES) {
+			return fmt.Errorf("cannot delete %q: %w", c.Path, cause(err))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,257 @@
+package wc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"rootwc/internal/run"
+)
+
+// Copy is one working copy: the root's own or an external below it.
+type Copy struct {
+	Path string // of its directory; "" for the root's own
+
+	tree *Tree
+	dir  string    // absolute path
+	fs   *os.Root  // nothing is written outside it
+	user *run.User // whose working copy it is; nil for the caller's own
+	dev  uint64    // device of its directory
+	rec  *record
+}
+
+// openCopy opens the working copy at path. Its directory is reached through
+// the root, so that no symlink leads outside.
+func openCopy(t *Tree, path string) (*Copy, error) {
+	name := path
+	if name == "" {
+		name = "."
+	}
+	dir, err := t.fs.OpenRoot(name)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+			return nil, fmt.Errorf("%q: %w", t.abs(path), ErrNotWorkingCopy)
+		}
+		return nil, fmt.Errorf("cannot open working copy %q: %w", t.abs(path), cause(err))
+	}
+	c := &Copy{Path: path, tree: t, dir: t.abs(path), fs: dir}
+	if err := c.identify(); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	if err := c.reload(); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// identify notes the owner and device of the directory.
+func (c *Copy) identify() error {
+	info, err := c.fs.Stat(".")
+	if err != nil {
+		return fmt.Errorf("cannot open working copy %q: %w", c.dir, cause(err))
+	}
+	st := info.Sys().(*unixStat)
+	c.dev = uint64(st.Dev)
+	c.user = userOf(st.Uid, st.Gid, c.tree.homeOf(st.Uid))
+	return nil
+}
+
+// reload reads the database again.
+func (c *Copy) reload() error {
+	admin, err := c.fs.Lstat(AdminDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%q: %w", c.dir, ErrNotWorkingCopy)
+	case err != nil:
+		return fmt.Errorf("cannot open working copy %q: %w", c.dir, cause(err))
+	case !admin.IsDir():
+		return fmt.Errorf("cannot open working copy %q: %s is no directory", c.dir, AdminDir)
+	}
+	c.rec, err = readRecord(c.admin("wc.db"))
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return Hint(fmt.Errorf("cannot read working copy %q: %w", c.dir, cause(err)), "run rootwc as the owner of %s", filepath.Join(c.dir, AdminDir))
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%q: %w: %s has no wc.db", c.dir, ErrNotWorkingCopy, AdminDir)
+	case err != nil:
+		return fmt.Errorf("cannot read working copy %q: %w", c.dir, err)
+	}
+	return nil
+}
+
+// admin is a path in the administrative directory.
+func (c *Copy) admin(name string) string { return filepath.Join(c.dir, AdminDir, name) }
+
+// path is rel as a path relative to the machine's root.
+func (c *Copy) path(rel string) string { return joinPath(c.Path, rel) }
+
+// URL is where the working copy's root comes from.
+func (c *Copy) URL() string { return c.urlOf(c.rec.root.base().reposPath) }
+
+// RepositoryRoot is the URL of the repository's root.
+func (c *Copy) RepositoryRoot() string { return c.rec.reposRoot }
+
+// UUID identifies the repository.
+func (c *Copy) UUID() string { return c.rec.reposUUID }
+
+// Revision is the revision of the working copy's root directory.
+func (c *Copy) Revision() int64 { return c.rec.root.base().revision }
+
+// urlOf is the URL of a path in the repository, in canonical form.
+func (c *Copy) urlOf(reposPath string) string {
+	if reposPath == "" {
+		return c.rec.reposRoot
+	}
+	return c.rec.reposRoot + "/" + EscapeURL(reposPath)
+}
+
+// EscapeURL writes a repository path for a URL, with the characters left
+// alone that svn's canonical form leaves alone (svn_uri_canonicalize).
+func EscapeURL(path string) string {
+	const plain = "!$&'()*+,-./:=@_~"
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		ch := path[i]
+		switch {
+		case ch >= 'a' && ch <= 'z', ch >= 'A' && ch <= 'Z', ch >= '0' && ch <= '9', strings.IndexByte(plain, ch) >= 0:
+			b.WriteByte(ch)
+		default:
+			fmt.Fprintf(&b, "%%%02X", ch)
+		}
+	}
+	return b.String()
+}
+
+// UnescapeURL is the other way.
+func UnescapeURL(u string) string {
+	if s, err := url.PathUnescape(u); err == nil {
+		return s
+	}
+	return u
+}
+
+// Definitions returns the svn:externals property of every directory that has
+// one, by path relative to the working copy, local edits included.
+func (c *Copy) Definitions() map[string]string {
+	found := map[string]string{}
+	for rel, n := range c.rec.nodes {
+		if n.top().kind != kindDir || !n.visible() || n.scheduledDelete() {
+			continue
+		}
+		if n.top().props == nil && n.actual == nil {
+			continue
+		}
+		if v := n.props()["svn:externals"]; v != "" {
+			found[rel] = v
+		}
+	}
+	return found
+}
+
+// DirURL is the URL of a versioned directory, relative to the working copy;
+// for one not committed yet, the URL it will have.
+func (c *Copy) DirURL(rel string) string {
+	suffix := ""
+	for p := rel; ; {
+		if n := c.rec.nodes[p]; n != nil && n.base() != nil {
+			return c.urlOf(joinPath(n.base().reposPath, suffix))
+		}
+		if p == "" {
+			return c.URL()
+		}
+		dir, name := splitPath(p)
+		p, suffix = dir, joinPath(name, suffix)
+	}
+}
+
+// Property returns one property of a versioned path, local edits included.
+func (c *Copy) Property(rel, name string) (string, bool) {
+	n := c.rec.nodes[rel]
+	if n == nil || !n.visible() {
+		return "", false
+	}
+	v, ok := n.props()[name]
+	return v, ok
+}
+
+// Versioned says whether svn knows rel and does not have it scheduled for
+// deletion.
+func (c *Copy) Versioned(rel string) bool {
+	n := c.rec.nodes[rel]
+	return n != nil && n.visible() && !n.scheduledDelete()
+}
+
+// tightenAdmin makes .svn readable by its owner alone. Under umask 022 svn
+// leaves every pristine text and the database readable by all.
+func (c *Copy) tightenAdmin() {
+	info, err := c.fs.Lstat(AdminDir)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return
+	}
+	if err := c.fs.Chmod(AdminDir, 0o700); err != nil {
+		c.tree.Warn("%s is readable by others (mode %04o) and cannot be closed: %v", c.path(AdminDir), info.Mode().Perm(), cause(err))
+		return
+	}
+	c.tree.Warn("closed %s: others could read it (mode %04o, now 0700)", c.path(AdminDir), info.Mode().Perm())
+}
+
+// FileExternal says whether rel was put there by a file external.
+func (c *Copy) FileExternal(rel string) bool {
+	n := c.rec.nodes[rel]
+	return n != nil && n.base() != nil && n.base().fileExt
+}
+
+// DirProperty is a property of a versioned directory.
+type DirProperty struct{ Path, Name, Value string }
+
+// IgnoreProperties are the ignore patterns of all directories, by path.
+func (c *Copy) IgnoreProperties() []DirProperty {
+	var found []DirProperty
+	for rel, n := range c.rec.nodes {
+		if n.top().kind != kindDir || !c.Versioned(rel) {
+			continue
+		}
+		props := n.props()
+		for _, name := range []string{"svn:ignore", "svn:global-ignores"} {
+			if v := props[name]; v != "" {
+				found = append(found, DirProperty{c.path(rel), name, v})
+			}
+		}
+	}
+	sort.Slice(found, func(i, j int) bool {
+		if found[i].Path != found[j].Path {
+			return found[i].Path < found[j].Path
+		}
+		return found[i].Name < found[j].Name
+	})
+	return found
+}
+
+// Trouble is something about a working copy that a person should mend.
+type Trouble struct{ What, Remedy string }
+
+// Trouble looks for what stops rootwc from working on the copy.
+func (c *Copy) Trouble() []Trouble {
+	var found []Trouble
+	if len(c.rec.locked) > 0 || c.rec.queue > 0 {
+		found = append(found, Trouble{"svn has locked it, or was interrupted in it", "when no svn is at work there: svn cleanup " + c.dir})
+	}
+	if info, err := c.fs.Lstat(AdminDir); err == nil && info.Mode().Perm()&0o077 != 0 {
+		found = append(found, Trouble{fmt.Sprintf("others can read %s (mode %04o)", c.admin(""), info.Mode().Perm()), "rootwc repair"})
+	}
+	for rel, n := range c.rec.nodes {
+		if n.visible() && n.top().kind == kindDir && c.tree.Mounts[c.path(rel)] && rel != "" {
+			found = append(found, Trouble{fmt.Sprintf("%s is versioned, and a mount point", c.path(rel)), "give that file system a working copy of its own"})
+		}
+	}
+	return found
+}

@@ -1,0 +1,279 @@
+package wc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"rootwc/ignore"
+	"rootwc/wc/metadata"
+)
+
+// DescriptionPath is the versioned description of the machine.
+const DescriptionPath = ".rootwc/system.toml"
+
+// InitOptions says what [Work.Init] makes.
+type InitOptions struct {
+	URL         string
+	Paths       []string             // to schedule, such as etc
+	Policy      ignore.DefaultPolicy // ignore patterns by directory
+	Description []byte               // the content of DescriptionPath
+}
+
+// InitResult is what [Work.Init] did.
+type InitResult struct {
+	Gathered
+	Created   bool // the URL was made in the repository
+	Scheduled int  // paths that the first commit adds
+}
+
+// Init makes the root a working copy of URL, which must be empty or not there
+// yet. Nothing that exists below the root is changed, its times included; what
+// comes are .svn, the description and the state directory.
+func (w *Work) Init(ctx context.Context, opt InitOptions) (*InitResult, error) {
+	t := w.tree
+	if _, err := t.fs.Lstat(AdminDir); err == nil {
+		return nil, Hint(Refuse("cannot init %q: it is a working copy already", t.Root), "rootwc status")
+	}
+	defer t.keepTimes(".")()
+	r := &InitResult{}
+	var err error
+	if r.Created, err = t.makeURL(ctx, opt.URL); err != nil {
+		return nil, err
+	}
+	s, p, err := w.checkoutStage(CheckoutOptions{URL: opt.URL})
+	if err != nil {
+		return nil, fmt.Errorf("cannot init %q: %w", t.Root, err)
+	}
+	defer s.live.Close()
+	p.URL = "" // nothing worth taking up again after a crash
+	if err := w.checkout(ctx, s, CheckoutOptions{URL: opt.URL}); err != nil {
+		return nil, fmt.Errorf("cannot init %q: %w", t.Root, err)
+	}
+	if err := w.populate(ctx, s, p, opt, r); err != nil {
+		return nil, fmt.Errorf("cannot init %q: %w", t.Root, err)
+	}
+	return r, w.place(p)
+}
+
+// makeURL makes the directory in the repository, or finds it empty.
+func (t *Tree) makeURL(ctx context.Context, url string) (created bool, err error) {
+	info, err := t.Client.Info(ctx, nil, url, "")
+	switch {
+	case err == nil && info.Kind != "dir":
+		return false, Refuse("cannot init: %s is a file", url)
+	case err == nil:
+		out, err := t.Client.Run(ctx, Call{Args: []string{"list", "--", url + "@"}})
+		if err != nil {
+			return false, fmt.Errorf("cannot look into %s: %w", url, err)
+		}
+		if len(out) > 0 {
+			return false, Hint(Refuse("cannot init: %s is not empty", url), "to bring that machine back: rootwc materialize %s", url)
+		}
+		return false, nil
+	case HasCode(err, "170000", "160013", "200009"):
+		_, err = t.Client.Run(ctx, Call{Args: []string{"mkdir", "--quiet", "--parents", "--message", "rootwc init: place for a machine", "--", url + "@"}})
+		if err != nil {
+			return false, fmt.Errorf("cannot make %s: %w", url, err)
+		}
+		return true, nil
+	case Unreachable(err):
+		return false, Hint(fmt.Errorf("cannot init: %w", err), "is the repository there? svnadmin create makes one")
+	}
+	return false, fmt.Errorf("cannot init: %w", err)
+}
+
+// populate schedules the first content in the stage.
+func (w *Work) populate(ctx context.Context, s *stage, p *part, opt InitOptions, r *InitResult) error {
+	t := w.tree
+	g := &r.Gathered
+	g.policy = func(dir string) (string, string) { return opt.Policy.Ignore[dir], opt.Policy.GlobalIgnores[dir] }
+	rules := ignore.NewRules().Child("", "", opt.Policy.GlobalIgnores[""])
+	at := place{"", s.live}
+	for _, path := range opt.Paths {
+		if _, err := t.fs.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			t.Warn("%s is not there: nothing of it is scheduled", t.abs(path))
+			continue
+		}
+		if err := t.gather(at, path, rules, g); err != nil {
+			return err
+		}
+	}
+	g.finish()
+	if err := w.schedule(ctx, s, g.add); err != nil {
+		return err
+	}
+	if err := s.root.MkdirAll(".rootwc", 0o700); err != nil {
+		return err
+	}
+	if err := s.root.WriteFile(DescriptionPath, opt.Description, 0o600); err != nil {
+		return err
+	}
+	if err := s.svnTargets(ctx, []string{".rootwc"}, "add", "--quiet", "--force", "--no-ignore", "--no-auto-props"); err != nil {
+		return err
+	}
+	if err := policyProperties(g, opt.Policy).apply(ctx, s); err != nil {
+		return err
+	}
+	r.Scheduled = len(g.add) + 2
+	p.Acks = acks{}
+	for _, a := range g.closed {
+		p.Acks[a.rel] = &ack{Scheduled: true}
+	}
+	return p.putNew(t, ".rootwc", DescriptionPath)
+}
+
+// policyProperties are the ignore properties of the directories that are there.
+func policyProperties(g *Gathered, policy ignore.DefaultPolicy) propertyGroups {
+	groups := propertyGroups{}
+	dirs := []string{""}
+	for _, a := range g.add {
+		if a.kind == metadata.Dir {
+			dirs = append(dirs, a.rel)
+		}
+	}
+	for _, dir := range dirs {
+		if v := policy.Ignore[dir]; v != "" {
+			groups.set(dir, ignore.PropIgnore, v)
+		}
+		if v := policy.GlobalIgnores[dir]; v != "" {
+			groups.set(dir, ignore.PropGlobalIgnores, v)
+		}
+	}
+	return groups
+}
+
+// putNew adds the steps that place a new directory and a file in it, owned by
+// whoever runs rootwc.
+func (p *part) putNew(t *Tree, dir, file string) error {
+	own := metadata.Values{Kind: metadata.Dir, Mode: 0o755, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	if _, err := t.fs.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		p.Steps = append(p.Steps, step{Act: actMkdir, Rel: dir})
+		want := own
+		p.Steps = append(p.Steps, step{Act: actMeta, Rel: dir, Want: &want})
+	}
+	want := own
+	want.Kind, want.Mode = metadata.File, 0o644
+	info, err := t.fs.Lstat(file)
+	now := identity{}
+	if err == nil {
+		now = identityOfInfo(info)
+	}
+	p.Steps = append(p.Steps, step{Act: actPut, Rel: file, Expect: now, Want: &want})
+	return nil
+}
+
+// keepTimes notes a directory's times and returns what puts them back: that
+// entries came into it is no change of what was there.
+func (t *Tree) keepTimes(dir string) (restore func()) {
+	name := filepath.Join(t.Root, dir)
+	var st unix.Stat_t
+	if unix.Lstat(name, &st) != nil {
+		return func() {}
+	}
+	return func() {
+		if err := unix.UtimesNanoAt(unix.AT_FDCWD, name, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			t.Warn("cannot put back the times of %s: %v", name, err)
+		}
+	}
+}
+
+// ReadFile reads a file below the root; no symlink leads out of it.
+func (t *Tree) ReadFile(path string) ([]byte, error) { return t.fs.ReadFile(path) }
+
+// Readlink reads a symlink below the root.
+func (t *Tree) Readlink(path string) (string, error) { return t.fs.Readlink(path) }
+
+// SetProperty sets one svn property of a versioned path, for the next commit;
+// an empty value removes it.
+func (w *Work) SetProperty(ctx context.Context, path, name, value string) error {
+	c, rel := w.tree.CopyOf(path)
+	if c == nil || !c.Versioned(rel) {
+		return Hint(fmt.Errorf("cannot set %s on %q: it is not under version control", name, path), "rootwc add %s", path)
+	}
+	s, p, err := w.stage(c)
+	if err != nil {
+		return err
+	}
+	kind := expectedKind(c.rec.nodes[rel], c.rec.nodes[rel].props())
+	err = as(s.user, func() error {
+		if kind == metadata.Dir {
+			return s.mkdirs(rel)
+		}
+		return s.take(rel, kind)
+	})
+	if err != nil {
+		return err
+	}
+	if value == "" {
+		err = s.propdel(ctx, []string{rel}, name)
+	} else {
+		err = s.propset(ctx, []string{rel}, name, value)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot set %s on %q: %w", name, path, err)
+	}
+	return w.place(p)
+}
+
+// Forget takes paths out of version control and leaves them on disk. What was
+// committed goes from the repository with the next commit.
+func (w *Work) Forget(ctx context.Context, paths []string) error {
+	byCopy := map[*Copy][]string{}
+	forgotten := acks{}
+	for _, path := range paths {
+		c, rel := w.tree.CopyOf(path)
+		if c != nil && !c.Versioned(rel) && slicesContainsPath(w.tree, path) {
+			forgotten[path] = nil
+			continue
+		}
+		if c == nil || rel == "" || !c.Versioned(rel) {
+			return fmt.Errorf("cannot forget %q: it is not under version control", path)
+		}
+		byCopy[c] = append(byCopy[c], rel)
+	}
+	for _, c := range w.tree.Copies {
+		rels := byCopy[c]
+		if len(rels) == 0 {
+			continue
+		}
+		s, p, err := w.stage(c)
+		if err != nil {
+			return err
+		}
+		if err := s.svnTargets(ctx, rels, "delete", "--quiet", "--force", "--keep-local"); err != nil {
+			return fmt.Errorf("cannot forget %s: %w", list(rels), err)
+		}
+		if err := w.place(p); err != nil {
+			return err
+		}
+	}
+	return w.tree.acknowledge(forgotten)
+}
+
+// PlanInit walks what [Work.Init] would schedule and changes nothing.
+func (t *Tree) PlanInit(paths []string, policy ignore.DefaultPolicy) (*Gathered, error) {
+	g := &Gathered{policy: func(dir string) (string, string) { return policy.Ignore[dir], policy.GlobalIgnores[dir] }}
+	rules := ignore.NewRules().Child("", "", policy.GlobalIgnores[""])
+	for _, path := range paths {
+		if err := t.gather(place{"", t.fs}, path, rules, g); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	g.finish()
+	return g, nil
+}
+
+// Paths are the paths that come under version control, sorted.
+func (g *Gathered) Paths() []string {
+	var paths []string
+	for _, a := range g.add {
+		paths = append(paths, a.rel)
+	}
+	return paths
+}

@@ -1,0 +1,204 @@
+package wc
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sort"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"rootwc/wc/metadata"
+)
+
+// Survey is what a repository directory holds, asked for without a checkout.
+type Survey struct {
+	Info
+	Nodes      []SurveyNode                 // sorted by path
+	Properties map[string]map[string]string // by path; "" is the directory itself
+	Passwd     string                       // content of etc/passwd and etc/group, if there
+	Group      string
+}
+
+// SurveyNode is one path below the directory.
+type SurveyNode struct {
+	Path string
+	Dir  bool
+	Size int64 // bytes
+}
+
+// Bytes is the size of all files together.
+func (s *Survey) Bytes() int64 {
+	var sum int64
+	for _, n := range s.Nodes {
+		sum += n.Size
+	}
+	return sum
+}
+
+// Survey asks the server of url for everything below it.
+func (t *Tree) Survey(ctx context.Context, url, revision, peg string) (*Survey, error) {
+	s := &Survey{}
+	var err error
+	if s.Info, err = t.Client.Info(ctx, nil, url, peg); err != nil {
+		return nil, err
+	}
+	if s.Kind != "dir" {
+		return nil, fmt.Errorf("%s is no directory", url)
+	}
+	if revision == "" {
+		revision = "HEAD"
+	}
+	at := []string{"--revision", revision, "--", url + "@" + peg}
+	list, err := t.Client.Run(ctx, Call{Args: append([]string{"list", "--xml", "--recursive"}, at...)})
+	if err != nil {
+		return nil, err
+	}
+	if s.Nodes, err = parseList(bytes.NewReader(list)); err != nil {
+		return nil, err
+	}
+	props, err := t.Client.Run(ctx, Call{Args: append([]string{"proplist", "--xml", "--verbose", "--recursive"}, at...)})
+	if err != nil {
+		return nil, err
+	}
+	if s.Properties, err = parsePropList(bytes.NewReader(props), s.URL); err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]*string{"etc/passwd": &s.Passwd, "etc/group": &s.Group} {
+		for _, n := range s.Nodes {
+			if n.Path == name && !n.Dir {
+				out, err := t.Client.Run(ctx, Call{Args: []string{"cat", "--revision", revision, "--", url + "/" + name + "@" + peg}})
+				if err != nil {
+					return nil, err
+				}
+				*text = string(out)
+			}
+		}
+	}
+	return s, nil
+}
+
+func parseList(r io.Reader) ([]SurveyNode, error) {
+	var doc struct {
+		Entries []struct {
+			Kind string `xml:"kind,attr"`
+			Name string `xml:"name"`
+			Size int64  `xml:"size"`
+		} `xml:"list>entry"`
+	}
+	if err := xml.NewDecoder(r).Decode(&doc); err != nil {
+		return nil, fmt.Errorf("cannot read the output of svn list: %w", err)
+	}
+	var nodes []SurveyNode
+	for _, e := range doc.Entries {
+		nodes = append(nodes, SurveyNode{e.Name, e.Kind == "dir", e.Size})
+	}
+	sort.Slice(nodes, func(i, j int) bool { return nodes[i].Path < nodes[j].Path })
+	return nodes, nil
+}
+
+func parsePropList(r io.Reader, url string) (map[string]map[string]string, error) {
+	var doc struct {
+		Targets []struct {
+			Path       string `xml:"path,attr"`
+			Properties []struct {
+				Name     string `xml:"name,attr"`
+				Encoding string `xml:"encoding,attr"`
+				Value    string `xml:",chardata"`
+			} `xml:"property"`
+		} `xml:"target"`
+	}
+	if err := xml.NewDecoder(r).Decode(&doc); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("cannot read the output of svn proplist: %w", err)
+	}
+	all := map[string]map[string]string{}
+	for _, t := range doc.Targets {
+		rel := UnescapeURL(strings.TrimPrefix(strings.TrimPrefix(t.Path, url), "/"))
+		props := map[string]string{}
+		for _, p := range t.Properties {
+			value := p.Value
+			if p.Encoding == "base64" {
+				text, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
+				if err != nil {
+					return nil, fmt.Errorf("cannot read property %s of %q: %w", p.Name, rel, err)
+				}
+				value = string(text)
+			}
+			props[p.Name] = value
+		}
+		all[rel] = props
+	}
+	return all, nil
+}
+
+// Blockers finds everything that would stop a materialize of the survey at
+// path: all of it in one run, before anything is written.
+func (t *Tree) Blockers(path string, s *Survey) ([]Blocker, error) {
+	found := t.CheckTarget(path, 2*s.Bytes()) // the files and their pristine texts
+	names := t.Names
+	if path == "" && s.Passwd != "" {
+		var err error
+		if names, err = newNames(s.Passwd, s.Group, t.Root == "/"); err != nil {
+			return nil, err
+		}
+	}
+	unknown := map[string]string{}
+	for rel, props := range s.Properties {
+		_, missing, problems := metadata.Wanted(propLookup(props), metadata.File, metadata.StandardDefaults, names)
+		for _, m := range missing {
+			if at, seen := unknown[m]; !seen || joinPath(path, rel) < at {
+				unknown[m] = joinPath(path, rel)
+			}
+		}
+		for _, p := range problems {
+			if p.Property != metadata.PropSpecial {
+				found = append(found, Blocker{joinPath(path, rel), p.Error()})
+			}
+		}
+	}
+	for name, at := range unknown {
+		found = append(found, Blocker{at, name + " is unknown here; the number would be used"})
+	}
+	for _, n := range s.Nodes {
+		if why := t.inTheWay(joinPath(path, n.Path), n.Dir); why != "" {
+			found = append(found, Blocker{joinPath(path, n.Path), why})
+		}
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].Path+found[i].Why < found[j].Path+found[j].Why })
+	return found, nil
+}
+
+// inTheWay says what of the live tree the repository's path cannot replace.
+func (t *Tree) inTheWay(path string, dir bool) string {
+	if why := unsafeName(path); why != "" {
+		return why
+	}
+	info, err := t.fs.Lstat(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+			return ""
+		}
+		return cause(err).Error()
+	}
+	var stx unix.Statx_t
+	if unix.Statx(unix.AT_FDCWD, t.abs(path), unix.AT_SYMLINK_NOFOLLOW, 0, &stx) == nil {
+		if stx.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0 {
+			return "immutable or append-only (chattr)"
+		}
+	}
+	switch {
+	case t.Mounts[path]:
+		return "a mount point: a working copy does not cross it"
+	case !dir && info.IsDir() && t.Exists(path):
+		return "a directory that is not empty is in the way of a file"
+	case info.Mode()&(fs.ModeDevice|fs.ModeSocket) != 0:
+		return "a device or socket is in the way"
+	}
+	return ""
+}

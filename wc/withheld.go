@@ -1,0 +1,293 @@
+package wc
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sort"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"rootwc/wc/metadata"
+)
+
+// Files that others may not read on the machine (no o+r) are withheld: what
+// the repository gets of them is a line in [WithheldPath] with their metadata,
+// never their content nor a hash of it, which would let short secrets be
+// guessed. The hash by which status notices a change stays in the state
+// directory. A versioned file that becomes closed keeps its last open text in
+// the repository; later texts are withheld.
+
+// WithheldPath is the versioned list of withheld files.
+const WithheldPath = ".rootwc/withheld.toml"
+
+// acksFile holds what the last commit knew of each withheld file.
+const acksFile = "withheld.json"
+
+// ack is what a commit has acknowledged of a withheld file.
+type ack struct {
+	SHA256    string `json:"sha256,omitempty"` // of the content; empty: never seen
+	Scheduled bool   `json:"scheduled,omitempty"`
+}
+
+// acks is ack by path relative to the machine's root.
+type acks map[string]*ack
+
+// withheldFile is one file in WithheldPath.
+type withheldFile struct {
+	Path       string            `toml:"path"`
+	Properties map[string]string `toml:"properties,omitempty"`
+}
+
+// withheld joins the versioned list with what the state directory knows.
+type withheld struct {
+	files map[string]*withheldFile // recorded in the list
+	acks  acks
+	seen  map[string]bool // met by the running scan
+}
+
+// withholds says whether a file's content stays on the machine.
+func (t *Tree) withholds(v *metadata.Values) bool {
+	return t.Withhold && v.Kind == metadata.File && v.Mode&0o004 == 0
+}
+
+// loadWithheld reads both places.
+func (t *Tree) loadWithheld() (*withheld, error) {
+	w := &withheld{acks: acks{}, seen: map[string]bool{}}
+	text, err := t.fs.ReadFile(WithheldPath)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read %s: %w", WithheldPath, cause(err))
+	}
+	if w.files, err = parseWithheld(text); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", WithheldPath, err)
+	}
+	text, err = os.ReadFile(t.State.path(acksFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+	case err != nil:
+		return nil, err
+	default:
+		if err := json.Unmarshal(text, &w.acks); err != nil {
+			return nil, fmt.Errorf("cannot read %s: %w", t.State.path(acksFile), err)
+		}
+	}
+	return w, nil
+}
+
+func parseWithheld(text []byte) (map[string]*withheldFile, error) {
+	var doc struct {
+		Format string         `toml:"format"`
+		File   []withheldFile `toml:"file"`
+	}
+	if err := toml.Unmarshal(text, &doc); err != nil {
+		return nil, err
+	}
+	files := map[string]*withheldFile{}
+	for i := range doc.File {
+		f := &doc.File[i]
+		if !fs.ValidPath(f.Path) || f.Path == "." {
+			return nil, fmt.Errorf("%q is no path below the root", f.Path)
+		}
+		files[f.Path] = f
+	}
+	return files, nil
+}
+
+const withheldHeader = `# Files whose content stays on this machine because others may not read them
+# there. Written by rootwc; their metadata is versioned, their content is not.
+`
+
+// formatWithheld writes the list, sorted by path; nothing for no files.
+func formatWithheld(files map[string]*withheldFile) ([]byte, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	doc := struct {
+		Format string          `toml:"format"`
+		File   []*withheldFile `toml:"file"`
+	}{Format: "1.0.0"}
+	for _, f := range files {
+		doc.File = append(doc.File, f)
+	}
+	sort.Slice(doc.File, func(i, j int) bool { return doc.File[i].Path < doc.File[j].Path })
+	text, err := toml.Marshal(doc)
+	return append([]byte(withheldHeader), text...), err
+}
+
+// has says whether path is a withheld file, or scheduled to become one.
+func (w *withheld) has(path string) bool {
+	a := w.acks[path]
+	return w.files[path] != nil || a != nil && a.Scheduled
+}
+
+// judge compares a withheld file that svn does not know.
+func (w *withheld) judge(t *Tree, e *Entry) {
+	w.seen[e.Path] = true
+	e.Withheld, e.Kind = true, e.live.values.Kind
+	f := w.files[e.Path]
+	switch {
+	case f == nil:
+		e.Status = Added
+		return
+	case e.Kind != metadata.File:
+		e.Status, e.Note = Obstructed, "file -> "+e.Kind.String()
+		return
+	case w.acknowledged(e):
+		e.Status = Normal
+	default:
+		e.Status = Modified
+	}
+	base, unknown, _ := metadata.Wanted(propLookup(f.Properties), metadata.File, metadata.StandardDefaults, t.Names)
+	t.unknownNames(e.Path, unknown)
+	e.Metadata = metadata.Compare(base, e.live.values, t.Names)
+}
+
+// acknowledged says whether a commit has seen the content that is there.
+func (w *withheld) acknowledged(e *Entry) bool {
+	a := w.acks[e.Path]
+	if a == nil || a.SHA256 == "" {
+		return false
+	}
+	sum, err := e.copy.contentSum(e.rel)
+	return err == nil && sum == a.SHA256
+}
+
+// contentSum is the SHA-256 of a live file's content, in hex.
+func (c *Copy) contentSum(rel string) (string, error) {
+	f, err := c.openFile(rel)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// unseen lists the recorded files that the scan has not met, sorted.
+func (w *withheld) unseen() []string {
+	var paths []string
+	for p := range w.files {
+		if !w.seen[p] {
+			paths = append(paths, p)
+		}
+	}
+	sort.Strings(paths)
+	return paths
+}
+
+// acknowledge merges what a verb has seen of withheld files into the state; a
+// nil ack forgets the path.
+func (t *Tree) acknowledge(seen acks) error {
+	if len(seen) == 0 {
+		return nil
+	}
+	w, err := t.loadWithheld()
+	if err != nil {
+		return err
+	}
+	for path, a := range seen {
+		if a == nil {
+			delete(w.acks, path)
+		} else {
+			w.acks[path] = a
+		}
+	}
+	text, err := json.MarshalIndent(w.acks, "", " ")
+	if err != nil {
+		return err
+	}
+	return t.State.writeDurable(acksFile, text)
+}
+
+// propLookup reads a property map the way package metadata asks for it.
+func propLookup(props map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		v, ok := props[name]
+		return v, ok
+	}
+}
+
+// WithheldList is the recorded list of withheld files, for [Work.ApplyWithheld].
+type WithheldList map[string]*withheldFile
+
+// Withheld reads the recorded list.
+func (t *Tree) Withheld() (WithheldList, error) {
+	w, err := t.loadWithheld()
+	if err != nil {
+		return nil, err
+	}
+	return w.files, nil
+}
+
+// ApplyWithheld follows the changes of the list since before: files that are
+// here get the metadata that it has for them, and their content counts as
+// known. It returns the files that the list names and that are not here.
+func (w *Work) ApplyWithheld(before WithheldList) (absent []string, err error) {
+	t := w.tree
+	now, err := t.loadWithheld()
+	if err != nil {
+		return nil, err
+	}
+	seen := acks{}
+	for path, f := range now.files {
+		c, rel := t.CopyOf(path)
+		if c == nil || c.Versioned(rel) {
+			continue
+		}
+		l, err := t.look(c, rel)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read %q: %w", path, cause(err))
+		}
+		if !l.exists || l.values.Kind != metadata.File {
+			absent = append(absent, path)
+			continue
+		}
+		if a := now.acks[path]; a == nil || a.SHA256 == "" {
+			if sum, err := c.contentSum(rel); err == nil {
+				seen[path] = &ack{SHA256: sum}
+			}
+		}
+		w.followWithheld(c, rel, &l, before[path], f)
+	}
+	sort.Strings(absent)
+	return absent, t.acknowledge(seen)
+}
+
+// followWithheld sets a withheld file's metadata when the list's has changed
+// and the file's has not.
+func (w *Work) followWithheld(c *Copy, rel string, l *live, old, now *withheldFile) {
+	t := w.tree
+	wanted := func(f *withheldFile) metadata.Values {
+		v, _, _ := metadata.Wanted(propLookup(f.Properties), metadata.File, metadata.StandardDefaults, t.Names)
+		return v
+	}
+	if old != nil && (fmt.Sprint(old.Properties) == fmt.Sprint(now.Properties) || len(metadata.Compare(wanted(old), l.values, t.Names)) > 0) {
+		return
+	}
+	want := wanted(now)
+	if want.Mode&0o004 != 0 || len(metadata.Compare(want, l.values, t.Names)) == 0 {
+		return // nothing to do, or a list that would open a secret
+	}
+	r := &Result{}
+	w.repairOne(&Entry{Path: c.path(rel), Kind: metadata.File, copy: c, rel: rel, live: *l}, RevertOptions{}, r)
+	for _, u := range r.Unset {
+		t.Warn("%s", u)
+	}
+}
+
+// ReloadNames reads etc/passwd and etc/group again, after they may have come.
+func (t *Tree) ReloadNames() error {
+	names, err := loadNames(t.fs, t.Root)
+	if err == nil {
+		t.Names = names
+	}
+	return err
+}

@@ -1,0 +1,222 @@
+package wc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"rootwc/internal/fault"
+	"rootwc/wc/metadata"
+)
+
+// Work is one writing verb: the root's lock, the journal and the stages.
+type Work struct {
+	tree    *Tree
+	verb    string
+	journal *journal
+	release func()
+	stages  map[*part]*stage
+
+	// Unset names metadata that could not be set, Late the paths that could
+	// not be placed; both are for the verb's report.
+	Unset []string
+	Late  []string
+}
+
+// Begin locks the root for a writing verb and finishes or undoes what an
+// interrupted one left. Call it before [Tree.Attach]: the working copies may
+// be in the making.
+func (t *Tree) Begin(verb string) (*Work, error) {
+	release, err := t.State.lock(verb)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.recover(); err != nil {
+		release()
+		return nil, err
+	}
+	return &Work{tree: t, verb: verb, release: release, stages: map[*part]*stage{}}, nil
+}
+
+// Recover is for verbs that only read: it finishes an interrupted verb when
+// it may, and does nothing when somebody is at work or the state directory
+// cannot be written.
+func (t *Tree) Recover() error {
+	if verb, _ := t.State.Interrupted(); verb == "" {
+		return nil
+	}
+	release, err := t.State.lock("recovery")
+	var locked *LockedError
+	if errors.As(err, &locked) {
+		return nil
+	}
+	if err != nil {
+		t.Warn("a rootwc command was interrupted here and cannot be finished now: %v", err)
+		return nil
+	}
+	defer release()
+	return t.recover()
+}
+
+// End removes what is left of the stages, then the journal, then the lock.
+// A working copy that is marked to be placed stays for recovery.
+func (w *Work) End() error {
+	var err error
+	if w.journal != nil {
+		open := false
+		for _, p := range w.journal.Parts {
+			s := w.stages[p]
+			if p.Place || p.URL != "" {
+				open = true
+				s.close()
+				continue
+			}
+			s.remove()
+		}
+		if !open {
+			err = w.journal.end()
+		}
+	}
+	w.release()
+	return err
+}
+
+// stage makes the stage of a working copy and notes it in the journal.
+func (w *Work) stage(c *Copy) (*stage, *part, error) {
+	if err := w.openJournal(); err != nil {
+		return nil, nil, err
+	}
+	c.tightenAdmin()
+	s, err := c.newStage()
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &part{Path: c.Path, Stage: s.dir, User: s.user}
+	return s, p, w.note(p, s)
+}
+
+func (w *Work) note(p *part, s *stage) error {
+	w.stages[p] = s
+	w.journal.Parts = append(w.journal.Parts, p)
+	return w.journal.write()
+}
+
+func (w *Work) openJournal() (err error) {
+	if w.journal == nil {
+		w.journal, err = w.tree.State.begin(w.verb)
+	}
+	return err
+}
+
+// place gives every staged file its final metadata, commits the plan to the
+// journal and carries it out. From the journal's write on, a crash is finished
+// by the next command.
+func (w *Work) place(p *part) error {
+	s := w.stages[p]
+	if err := as(p.User, func() error { return w.prepare(s, p) }); err != nil {
+		return err
+	}
+	fault.At("prepared")
+	p.Place = true
+	if err := w.journal.write(); err != nil {
+		p.Place = false
+		return err
+	}
+	fault.At("journaled")
+	report, err := w.tree.finish(p)
+	if err != nil {
+		return Hint(err, "mend that and run any rootwc command: it finishes what is left")
+	}
+	w.Unset = append(w.Unset, report.unset...)
+	w.Late = append(w.Late, report.late...)
+	return w.done(p)
+}
+
+// done strikes a part out of the journal.
+func (w *Work) done(p *part) error {
+	w.stages[p].close()
+	delete(w.stages, p)
+	parts := w.journal.Parts[:0]
+	for _, q := range w.journal.Parts {
+		if q != p {
+			parts = append(parts, q)
+		}
+	}
+	w.journal.Parts = parts
+	if err := w.journal.write(); err != nil {
+		return err
+	}
+	fault.At("part")
+	if c, _ := w.tree.CopyOf(p.Path); c != nil && c.Path == p.Path {
+		return c.reload()
+	}
+	return nil
+}
+
+// prepare sets the metadata of the staged files and writes them to disk.
+func (w *Work) prepare(s *stage, p *part) error {
+	if len(p.Steps) == 0 {
+		return nil
+	}
+	dirs := map[string]*os.File{}
+	defer func() {
+		for _, f := range dirs {
+			f.Close()
+		}
+	}()
+	for i := range p.Steps {
+		st := &p.Steps[i]
+		if st.Act != actPut {
+			continue
+		}
+		if st.Want.Kind == metadata.Fifo {
+			if err := s.makeFifo(st.Rel); err != nil {
+				return err
+			}
+		}
+		dir, name := splitPath(st.Rel)
+		d := dirs[dir]
+		if d == nil {
+			var err error
+			if d, err = s.root.Open(orDot(dir)); err != nil {
+				return err
+			}
+			dirs[dir] = d
+		}
+		info, err := s.root.Lstat(st.Rel)
+		if err != nil {
+			return err
+		}
+		for _, failed := range applyAt(int(d.Fd()), name, guarded(*st.Want, p), identityOfInfo(info)) {
+			w.Unset = append(w.Unset, fmt.Sprintf("%s: %v", joinPath(p.Path, st.Rel), failed))
+		}
+	}
+	return syncFS(s.dir)
+}
+
+// guarded takes setuid and setgid from what lands in the working copy of an
+// ordinary user: those bits would make its content run as that user, or as
+// root if root placed it, on the word of a repository alone.
+func guarded(v metadata.Values, p *part) metadata.Values {
+	if p.User != nil && v.Kind == metadata.File {
+		v.Mode &^= 0o6000
+	}
+	return v
+}
+
+// makeFifo puts a fifo in the place of the empty file that svn knows.
+func (s *stage) makeFifo(rel string) error {
+	if err := s.root.Remove(rel); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir, name := splitPath(rel)
+	d, err := s.root.Open(orDot(dir))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return unix.Mkfifoat(int(d.Fd()), name, 0o600)
+}
