@@ -189,6 +189,12 @@ func (t *Tree) finish(p *part) (*placer, error) {
 	}
 	defer root.Close()
 	w := &placer{tree: t, part: p, live: root, base: t.abs(p.Path)}
+	if err := as(p.User, w.openStage); err != nil {
+		return nil, err
+	}
+	if w.stage != nil {
+		defer w.stage.Close()
+	}
 	if err := as(p.User, w.run); err != nil {
 		return nil, err
 	}

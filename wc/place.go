@@ -54,20 +54,23 @@ type lateConflict struct {
 	theirs   []byte
 }
 
+// openStage opens the stage's working copy, which an earlier run may have
+// removed already.
+func (w *placer) openStage() error {
+	root, err := os.OpenRoot(filepath.Join(w.part.Stage, stageWC))
+	if err == nil {
+		w.stage = root
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // run takes the steps in order. A step that can never be taken becomes a
 // conflict; what may pass (a full disk, say) is returned, and run can be called
 // again.
 func (w *placer) run() error {
-	if w.part.Stage != "" {
-		root, err := os.OpenRoot(filepath.Join(w.part.Stage, stageWC))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if root != nil {
-			w.stage = root
-			defer root.Close()
-		}
-	}
 	total := len(w.part.Steps)
 	for i := range w.part.Steps {
 		fault.At("place")
@@ -285,7 +288,7 @@ func (w *placer) keepConflicts() error {
 // publish puts the stage's record in place of the live one: its whole .svn
 // after a first checkout, else its database. Both are one rename.
 func (w *placer) publish() error {
-	if w.part.Files {
+	if w.part.Files || w.stage == nil {
 		return nil
 	}
 	admin := filepath.Join(w.part.Stage, stageWC, AdminDir)
