@@ -122,12 +122,8 @@ func (w *Work) checkoutStage(opt CheckoutOptions) (*stage, *part, error) {
 // interruptedCheckout looks for the same checkout in the journal that an
 // interrupted verb has left.
 func (w *Work) interruptedCheckout(opt CheckoutOptions) *part {
-	if w.journal == nil {
-		j, err := w.tree.State.interrupted()
-		if err != nil || j == nil {
-			return nil
-		}
-		w.journal = j
+	if err := w.openJournal(); err != nil {
+		return nil
 	}
 	for _, p := range w.journal.Parts {
 		if p.Path == opt.Path && p.URL == opt.URL && !p.Place && w.stages[p] == nil {
@@ -167,17 +163,35 @@ func (t *Tree) makeTarget(path string) (*run.User, error) {
 		at = parentOf(at)
 	}
 	user := userOf(st.Uid, st.Gid, t.homeOf(st.Uid))
-	return user, as(user, func() error {
-		for _, dir := range missing {
+	for _, dir := range missing {
+		if user == nil { // it may be a home directory that nobody has made yet
+			if person, ok := t.personAt(dir); ok && "/"+dir == person.dir && os.Geteuid() == 0 {
+				if err := t.makeHome(dir, person); err != nil {
+					return nil, err
+				}
+				user = userOf(person.uid, person.gid, person.dir)
+				continue
+			}
+		}
+		err := as(user, func() error {
 			if err := t.fs.Mkdir(dir, 0o755); err != nil {
 				return err
 			}
-			if err := t.fs.Chmod(dir, 0o755); err != nil {
-				return err
-			}
+			return t.fs.Chmod(dir, 0o755) // the umask in force is 077
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
+	}
+	return user, nil
+}
+
+// makeHome makes a home directory, closed as useradd(8) makes it.
+func (t *Tree) makeHome(dir string, person home) error {
+	if err := t.fs.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	return t.fs.Lchown(dir, int(person.uid), int(person.gid))
 }
 
 // freshStageDir makes a private directory from which rename(2) reaches the
@@ -211,11 +225,43 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 		_, err := s.svn(ctx, line, "update", "--ignore-externals", "--force", "--accept", "theirs-full", "--revision", revision, ".")
 		return err
 	}
+	if s.user != nil {
+		if err := w.seed(ctx, s, opt); err != nil {
+			return err
+		}
+		_, err := s.svn(ctx, line, "update", "--ignore-externals", "--force", "--accept", "theirs-full", "--set-depth", "infinity", "--revision", revision, ".")
+		return err
+	}
 	_, err := s.svn(ctx, line, "checkout", "--ignore-externals", "--force", "--revision", revision, "--", opt.URL+"@"+opt.Peg, ".")
 	if err != nil && Unreachable(err) {
 		return Hint(err, "the server of %s is not reachable; run the command again when it is", opt.URL)
 	}
 	return err
+}
+
+// seed gives the stage of an ordinary user an empty working copy that was
+// checked out apart. svn itself looks for a .svn in every directory above a
+// new checkout, and stops at one that the user may not read, as the machine's
+// own is (E000013).
+func (w *Work) seed(ctx context.Context, s *stage, opt CheckoutOptions) error {
+	var apart string
+	err := as(s.user, func() (err error) {
+		apart, err = os.MkdirTemp("", "rootwc-seed-")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer as(s.user, func() error { return os.RemoveAll(apart) })
+	revision := opt.Revision
+	if revision == "" {
+		revision = "HEAD"
+	}
+	call := Call{User: s.user, Dir: apart, Args: []string{"checkout", "--quiet", "--ignore-externals", "--depth", "empty", "--revision", revision, "--", opt.URL + "@" + opt.Peg, "."}}
+	if _, err := w.tree.Client.Run(ctx, call); err != nil {
+		return err
+	}
+	return as(s.user, func() error { return os.CopyFS(s.wc(), os.DirFS(apart)) })
 }
 
 // save copies live files that are about to be replaced to the state directory.

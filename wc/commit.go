@@ -208,7 +208,7 @@ func (cp *commitPart) edit(t *Tree, e *Entry) {
 	props := e.node.props()
 	def := e.def
 	if e.Status == Added || e.Status == Replaced {
-		def = t.defaults(cp.copy.rec, e.rel)
+		def = cp.copy.defaultsAt(e.rel)
 	}
 	if cp.copy.Path == "" && e.rel == "" {
 		return // the machine's own root directory is not ours
@@ -236,7 +236,7 @@ func (cm *Commit) addNew(cp *commitPart, rel string) error {
 		cp.add = append(cp.add, a)
 		cp.targets[a.rel] = true
 		cm.Changes = append(cm.Changes, Change{Letter: 'A', Path: cp.copy.path(a.rel)})
-		set, _ := metadata.Edits(propLookup(nil), svnKind(a.kind), a.values, t.defaults(cp.copy.rec, a.rel), t.Names)
+		set, _ := metadata.Edits(propLookup(nil), svnKind(a.kind), a.values, cp.copy.defaultsAt(a.rel), t.Names)
 		if len(set) > 0 {
 			cp.edits[a.rel] = edit{set: set}
 		}
@@ -317,6 +317,9 @@ func (cm *Commit) withhold(cp *commitPart, a addition) {
 func (cm *Commit) finish() {
 	cm.Gathered.finish()
 	sort.Strings(cm.Withheld)
+	for _, cp := range cm.parts {
+		cm.ownDefaults(cp)
+	}
 	if !cm.list {
 		return
 	}
@@ -347,6 +350,25 @@ func (cm *Commit) finish() {
 		}
 	}
 	cm.Changes = append(cm.Changes, Change{Letter: letter, Path: WithheldPath})
+}
+
+// ownDefaults records whose files a working copy of an ordinary user holds.
+func (cm *Commit) ownDefaults(cp *commitPart) {
+	value := cp.copy.ownerDefaults()
+	if value == "" || len(cp.targets) == 0 {
+		return
+	}
+	own := cp.edits[""]
+	if own.set == nil {
+		own.set = map[string]string{}
+	}
+	own.set[metadata.PropDefaults] = value
+	cp.edits[""] = own
+	if !cp.targets[""] {
+		cp.targets[""] = true
+		cp.bump[""] = false
+		cm.Changes = append(cm.Changes, Change{Letter: 'M', Path: cp.copy.Path, Note: "property " + metadata.PropDefaults})
+	}
 }
 
 // Run sends a planned commit: one revision for each repository, and each

@@ -106,8 +106,13 @@ func (s *State) Interrupted() (verb string, placing bool) {
 	if err != nil || j == nil {
 		return "", false
 	}
+	waiting := len(j.Parts) > 0
 	for _, p := range j.Parts {
 		placing = placing || p.Place
+		waiting = waiting && p.URL != "" && !p.Place
+	}
+	if waiting {
+		return "", false // checkouts that a later run takes up again
 	}
 	return j.Verb, placing
 }

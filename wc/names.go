@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path"
 	"strconv"
 	"strings"
 
@@ -17,13 +18,13 @@ import (
 // running machine's root alone, where its nsswitch.conf(5) says.
 type hostNames struct {
 	*metadata.Table
-	homes map[uint32]string
+	homes []home
 	nss   bool
 }
 
 // loadNames reads etc/passwd and etc/group below a root, through it: symlinks
 // may not lead outside. A root without them has no names.
-func loadNames(root *os.Root, path string) (*hostNames, error) {
+func loadNames(root *os.Root, at string) (*hostNames, error) {
 	passwd, err := readTable(root, "etc/passwd")
 	if err != nil {
 		return nil, err
@@ -32,7 +33,7 @@ func loadNames(root *os.Root, path string) (*hostNames, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newNames(passwd, group, path == "/")
+	return newNames(passwd, group, at == "/")
 }
 
 func newNames(passwd, group string, nss bool) (*hostNames, error) {
@@ -62,17 +63,25 @@ func readTable(root *os.Root, name string) (string, error) {
 	return string(text), nil
 }
 
-// homes maps user ids to home directories, passwd(5) field six.
-func homes(passwd string) map[uint32]string {
-	found := map[uint32]string{}
+// home is one user's home directory.
+type home struct {
+	uid, gid uint32
+	dir      string // absolute, below the machine's root
+}
+
+// homes lists the home directories of passwd(5), whose fields are name,
+// password, uid, gid, comment, directory and shell.
+func homes(passwd string) []home {
+	var found []home
 	for line := range strings.Lines(passwd) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
-		if len(f) < 7 {
+		if len(f) < 7 || !path.IsAbs(f[5]) {
 			continue
 		}
 		uid, err := strconv.ParseUint(f[2], 10, 32)
-		if _, seen := found[uint32(uid)]; err == nil && !seen {
-			found[uint32(uid)] = f[5]
+		gid, gerr := strconv.ParseUint(f[3], 10, 32)
+		if err == nil && gerr == nil {
+			found = append(found, home{uint32(uid), uint32(gid), path.Clean(f[5])})
 		}
 	}
 	return found
@@ -80,10 +89,31 @@ func homes(passwd string) map[uint32]string {
 
 // homeOf is the home directory of a user, "/" when unknown.
 func (t *Tree) homeOf(uid uint32) string {
-	if n, ok := t.Names.(*hostNames); ok && n.homes[uid] != "" {
-		return n.homes[uid]
+	if n, ok := t.Names.(*hostNames); ok {
+		for _, h := range n.homes {
+			if h.uid == uid {
+				return h.dir
+			}
+		}
 	}
 	return "/"
+}
+
+// firstPerson is the lowest uid of a person, UID_MIN in login.defs(5).
+const firstPerson = 1000
+
+// personAt is whose home directory holds path.
+func (t *Tree) personAt(at string) (home, bool) {
+	n, ok := t.Names.(*hostNames)
+	if !ok {
+		return home{}, false
+	}
+	for _, h := range n.homes {
+		if h.uid >= firstPerson && h.dir != "/" && ("/"+at == h.dir || strings.HasPrefix("/"+at, h.dir+"/")) {
+			return h, true
+		}
+	}
+	return home{}, false
 }
 
 func (n *hostNames) UserName(uid uint32) (string, bool) {

@@ -32,7 +32,7 @@ type step struct {
 	Rel    string           `json:"rel"`
 	Expect identity         `json:"expect"` // what the path was when this was planned
 	Want   *metadata.Values `json:"want,omitempty"`
-	Note   string           `json:"note,omitempty"`
+	Note   string           `json:"note,omitempty"` // what changes, in words
 }
 
 // placer runs the steps of one part.

@@ -86,40 +86,12 @@ func (s *state) same(o *state) bool {
 
 // wanted is the metadata that the repository has for a path.
 func (p *planner) wanted(rec *record, s *state, rel string) metadata.Values {
-	v, unknown, problems := metadata.Wanted(propLookup(s.props), svnKind(s.kind), p.tree.defaults(rec, rel), p.names)
+	v, unknown, problems := metadata.Wanted(propLookup(s.props), svnKind(s.kind), rec.defaults(rel, p.names, defaultsOf(p.stage.user)), p.names)
 	p.tree.unknownNames(joinPath(p.path, rel), unknown)
 	for _, problem := range problems {
 		p.tree.Warn("%s: %v", joinPath(p.path, rel), problem)
 	}
 	return v
-}
-
-// defaults are those in force at rel: rootwc:defaults of the directories above
-// it, and of itself when it is one.
-func (t *Tree) defaults(rec *record, rel string) metadata.Defaults {
-	def := metadata.StandardDefaults
-	for i := 0; i <= len(rel); i++ {
-		if i < len(rel) && rel[i] != '/' && i != 0 {
-			continue
-		}
-		dir := rel[:i]
-		if i == 0 {
-			dir = ""
-		}
-		n := rec.nodes[dir]
-		if n == nil || n.top().kind != kindDir || dir == rel && rel != "" {
-			continue
-		}
-		if v := n.props()["rootwc:defaults"]; v != "" {
-			if d, _, err := metadata.ParseDefaults(v, def, t.Names); err == nil {
-				def = d
-			}
-		}
-		if rel == "" {
-			break
-		}
-	}
-	return def
 }
 
 // plan compares the two records and fills steps and clashes, in an order that
@@ -365,8 +337,8 @@ func (p *planner) empty(rel string) bool {
 // meta plans a change of metadata alone, merged with local changes.
 func (p *planner) meta(rel string, was *state, l *live, want metadata.Values) {
 	want = p.merged(rel, was, l, want)
-	if len(metadata.Compare(want, l.values, p.names)) > 0 {
-		p.add(step{Act: actMeta, Rel: rel, Expect: l.identity(), Want: &want})
+	if changes := metadata.Compare(l.values, want, p.names); len(changes) > 0 {
+		p.add(step{Act: actMeta, Rel: rel, Expect: l.identity(), Want: &want, Note: metadata.Words(changes)})
 	}
 }
 

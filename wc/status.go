@@ -101,7 +101,7 @@ func (s *scan) scanCopy(c *Copy) error {
 			rules = rules.Child("^/"+p.path, "", p.props["svn:global-ignores"])
 		}
 	}
-	def := metadata.StandardDefaults
+	def := defaultsOf(c.user)
 	var own live
 	if err := unix.Fstat(fd, &own.st); err == nil {
 		own.exists = true

@@ -28,6 +28,8 @@ type Client struct {
 	Username  string // --username, "" leaves it to svn
 	Password  string // handed over on standard input, "" for none
 	Echo      func(line string)
+
+	homes map[uint32]string // configuration directories for other users
 }
 
 // svnConfig is the runtime configuration that every svn child gets. The
@@ -86,7 +88,14 @@ type Call struct {
 
 // Run starts svn and returns its standard output. Failures are [*run.Error].
 func (c *Client) Run(ctx context.Context, call Call) ([]byte, error) {
-	args := []string{"svn", call.Args[0], "--non-interactive", "--config-dir", c.ConfigDir}
+	config, err := c.configFor(call.User)
+	if err != nil {
+		return nil, fmt.Errorf("cannot configure svn: %w", err)
+	}
+	if call.Dir == "" && call.User != nil {
+		call.Dir = "/" // rootwc's own directory may be closed to that user
+	}
+	args := []string{"svn", call.Args[0], "--non-interactive", "--config-dir", config}
 	if c.Username != "" {
 		args = append(args, "--username", c.Username)
 	}
@@ -101,6 +110,61 @@ func (c *Client) Run(ctx context.Context, call Call) ([]byte, error) {
 		err = &run.Error{Args: args, Dir: call.Dir, Stderr: warnings, Err: errors.New("no working copy")}
 	}
 	return out, err
+}
+
+// configFor is the configuration directory for a user, who could not read
+// rootwc's own: a temporary one that [Client.close] removes.
+func (c *Client) configFor(user *run.User) (string, error) {
+	if user == nil {
+		return c.ownConfig()
+	}
+	if dir, ok := c.homes[user.UID]; ok {
+		return dir, nil
+	}
+	var dir string
+	err := as(user, func() (err error) {
+		if dir, err = os.MkdirTemp("", "rootwc-svn-"); err != nil {
+			return err
+		}
+		return WriteConfig(dir)
+	})
+	if err != nil {
+		return "", err
+	}
+	if c.homes == nil {
+		c.homes = map[uint32]string{}
+	}
+	c.homes[user.UID] = dir
+	return dir, nil
+}
+
+// ownConfig is ConfigDir, or a temporary directory where the state directory
+// is not there or cannot be read: verbs that only read work without it.
+func (c *Client) ownConfig() (string, error) {
+	if _, err := os.Stat(filepath.Join(c.ConfigDir, "config")); err == nil {
+		return c.ConfigDir, nil
+	}
+	me := uint32(os.Geteuid())
+	if dir, ok := c.homes[me]; ok {
+		return dir, nil
+	}
+	dir, err := os.MkdirTemp("", "rootwc-svn-")
+	if err != nil {
+		return "", err
+	}
+	if c.homes == nil {
+		c.homes = map[uint32]string{}
+	}
+	c.homes[me] = dir
+	return dir, WriteConfig(dir)
+}
+
+// close removes the temporary configuration directories.
+func (c *Client) close() {
+	for _, dir := range c.homes {
+		os.RemoveAll(dir)
+	}
+	c.homes = nil
 }
 
 // Version asks the client for its version, and fails when it is older than

@@ -461,17 +461,10 @@ func (r *Result) changes(p *planner) {
 		switch s.Act {
 		case actRemove, actRmdir:
 			ch.Letter = 'D'
-		case actMkdir:
-			ch.Letter = 'A'
-		case actPut:
+		case actMkdir, actPut:
 			ch.Letter = p.letter(s)
 		case actMeta:
-			ch.Letter = 'M'
-			if n := stateOf(p.new, s.Rel); n != nil && s.Expect.Exists {
-				if l, err := p.lstat(s.Rel); err == nil {
-					ch.Note = metadata.Words(metadata.Compare(l.values, *s.Want, p.names))
-				}
-			}
+			ch.Letter, ch.Note = 'M', s.Note
 		}
 		if told[ch.Path] {
 			continue // a directory's metadata after its making

@@ -82,7 +82,10 @@ func Open(root string) (*Tree, error) {
 }
 
 // Close releases what the tree holds.
-func (t *Tree) Close() error { return t.fs.Close() }
+func (t *Tree) Close() error {
+	t.Client.close()
+	return t.fs.Close()
+}
 
 // Attach adds the working copy at path, which is ErrNotWorkingCopy when there
 // is none. Attaching twice returns the same copy.

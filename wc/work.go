@@ -105,10 +105,18 @@ func (w *Work) note(p *part, s *stage) error {
 }
 
 func (w *Work) openJournal() (err error) {
+	if w.journal != nil {
+		return nil
+	}
+	if w.journal, err = w.tree.State.interrupted(); err != nil {
+		return err
+	}
 	if w.journal == nil {
 		w.journal, err = w.tree.State.begin(w.verb)
+		return err
 	}
-	return err
+	w.journal.Verb = w.verb // it holds checkouts to take up again
+	return w.journal.write()
 }
 
 // place gives every staged file its final metadata, commits the plan to the
@@ -190,7 +198,11 @@ func (w *Work) prepare(s *stage, p *part) error {
 		if err != nil {
 			return err
 		}
-		for _, failed := range applyAt(int(d.Fd()), name, guarded(*st.Want, p), identityOfInfo(info)) {
+		want := guarded(*st.Want, p)
+		if want.Mode != st.Want.Mode {
+			w.Unset = append(w.Unset, fmt.Sprintf("%s: mode: setuid and setgid are not set in a working copy of user %d", joinPath(p.Path, st.Rel), p.User.UID))
+		}
+		for _, failed := range applyAt(int(d.Fd()), name, want, identityOfInfo(info)) {
 			w.Unset = append(w.Unset, fmt.Sprintf("%s: %v", joinPath(p.Path, st.Rel), failed))
 		}
 	}

@@ -100,7 +100,7 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 		}
 		r, err := w.Checkout(a.ctx, checkoutOptions(e))
 		if err != nil {
-			return wc.Hint(err, "the definition is in place; rootwc materialize brings it up, rootwc revert %s takes it back", dir)
+			return wc.Hint(err, "the definition is in place; rootwc materialize brings it up, rootwc externals remove %s takes it back", rel)
 		}
 		a.tellResult(r)
 		fmt.Fprintf(a.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(rel))

@@ -83,8 +83,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", name(e.Args), firstWords(text))
 }
 
-// Unwrap returns the cause, an [exec.Error], [exec.ExitError] or the
-// context's error.
+// Unwrap returns the cause: an [exec.Error], the context's error, or a
+// sentence on how the program ended.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Command is the command line, quoted for pasting into a shell.
@@ -154,6 +154,7 @@ func Output(ctx context.Context, c Command) (stdout []byte, warnings string, err
 	status := -1
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		status = exit.ExitCode()
+		err = errors.New(exit.String()) // its ExitCode must not pass for rootwc's
 	}
 	if ctx.Err() != nil {
 		err = ctx.Err()
