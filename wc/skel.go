@@ -79,7 +79,7 @@ func skelSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == 
 // parseProps reads a property list, "(name value name value …)". Nil or "()"
 // has none.
 func parseProps(b []byte) (map[string]string, error) {
-	if len(b) <= 2 {
+	if len(b) == 0 || string(b) == "()" {
 		return nil, nil
 	}
 	s, err := parseSkel(b)
@@ -112,7 +112,7 @@ type inherited struct {
 // parseInherited reads the cache of properties inherited from above a working
 // copy's root, "(path (name value …) path (…) …)".
 func parseInherited(b []byte) ([]inherited, error) {
-	if len(b) <= 2 {
+	if len(b) == 0 || string(b) == "()" {
 		return nil, nil
 	}
 	s, err := parseSkel(b)
