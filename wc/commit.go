@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -564,13 +565,13 @@ func (cp *commitPart) bumpDirs(ctx context.Context) error {
 		return err
 	}
 	for rel := range cp.copy.rec.nodes {
-		if stateOf(cp.copy.rec, rel).same(stateOf(now, rel)) || !covers(append(flat, deep...), rel) {
+		if stateOf(cp.copy.rec, rel).same(stateOf(now, rel)) || !slices.Contains(flat, rel) && (len(deep) == 0 || !covers(deep, rel)) {
 			continue
 		}
 		return outOfDate(fmt.Errorf("%q has changed in the repository", cp.copy.path(rel)))
 	}
 	for rel := range now.nodes {
-		if cp.copy.rec.nodes[rel] == nil && covers(deep, rel) {
+		if cp.copy.rec.nodes[rel] == nil && len(deep) > 0 && covers(deep, rel) {
 			return outOfDate(fmt.Errorf("%q is new in the repository", cp.copy.path(rel)))
 		}
 	}

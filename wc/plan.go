@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,13 +22,14 @@ type planner struct {
 	tree     *Tree
 	stage    *stage
 	live     *os.Root
-	path     string            // of the working copy
-	names    metadata.Names    // after the change: an incoming etc/passwd counts
-	old, new *record           // old is nil in a first checkout
-	local    map[string]*Entry // local changes by path relative to the working copy
-	blocked  map[string]string // directories nothing may be placed below, and why
-	takeAll  bool              // first checkout: the repository's version wins
-	exact    map[string]bool   // rels to plan; nil means all
+	path     string               // of the working copy
+	names    metadata.Names       // after the change: an incoming etc/passwd counts
+	old, new *record              // old is nil in a first checkout
+	local    map[string]*Entry    // local changes by path relative to the working copy
+	blocked  map[string]string    // directories nothing may be placed below, and why
+	pending  map[string]*Conflict // conflicts from before, by path
+	takeAll  bool                 // first checkout: the repository's version wins
+	exact    map[string]bool      // rels to plan; nil means all
 
 	steps    []step
 	clashes  []clash
@@ -81,7 +83,8 @@ func (s *state) same(o *state) bool {
 	if s == nil || o == nil {
 		return s == o
 	}
-	return s.row.kind == o.row.kind && s.row.checksum == o.row.checksum && bytes.Equal(s.row.props, o.row.props)
+	return s.row.kind == o.row.kind && s.row.checksum == o.row.checksum &&
+		(bytes.Equal(s.row.props, o.row.props) || maps.Equal(s.props, o.props)) // svn writes them in any order
 }
 
 // wanted is the metadata that the repository has for a path.
@@ -166,6 +169,10 @@ func (p *planner) one(rel string, was, is *state) error {
 	}
 	if why := p.inTheWay(rel, &l); why != "" {
 		p.refuse(rel, why)
+		return nil
+	}
+	if k := p.pending[joinPath(p.path, rel)]; k != nil && k.Recorded {
+		p.clash(rel, "in conflict since an earlier update")
 		return nil
 	}
 	if is == nil {

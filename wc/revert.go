@@ -347,7 +347,7 @@ func (w *Work) Resolve(ctx context.Context, opt ResolveOptions) (*Result, error)
 		return nil, err
 	}
 	if !conflict.Recorded {
-		if err := w.advance(ctx, s, c, rel, conflict); err != nil {
+		if err := w.advance(ctx, s, c, rel, conflict, opt.Accept); err != nil {
 			return nil, fmt.Errorf("cannot resolve %q: %w", opt.Path, err)
 		}
 	}
@@ -367,17 +367,36 @@ func (w *Work) Resolve(ctx context.Context, opt ResolveOptions) (*Result, error)
 }
 
 // advance takes the stage's record of a path to the incoming revision.
-func (w *Work) advance(ctx context.Context, s *stage, c *Copy, rel string, conflict *Conflict) error {
+func (w *Work) advance(ctx context.Context, s *stage, c *Copy, rel string, conflict *Conflict, accept string) error {
 	if err := as(s.user, func() error { return s.mkdirs(parentOf(rel)) }); err != nil {
 		return err
 	}
-	if n := c.rec.nodes[rel]; n != nil && n.top().opDepth > 0 {
-		if err := s.svnTargets(ctx, []string{rel}, "revert", "--quiet", "--recursive"); err != nil {
+	args := []string{"update", "--quiet", "--ignore-externals", "--accept", "theirs-full", "--force", "--revision", fmt.Sprint(conflict.To)}
+	revert := []string{"revert", "--quiet", "--recursive"}
+	flat := c.propertyConflict(rel)
+	if flat {
+		args, revert = append(args, noDepth), revert[:2]
+	}
+	n := c.rec.nodes[rel]
+	if n != nil && (n.top().opDepth > 0 || n.actual != nil) {
+		if err := s.svnTargets(ctx, []string{rel}, revert...); err != nil {
 			return err
 		}
 	}
-	_, err := s.svn(ctx, nil, "update", "--quiet", "--ignore-externals", "--accept", "theirs-full", "--force", "--revision", fmt.Sprint(conflict.To), "--", target(rel))
-	return err
+	if _, err := s.svn(ctx, nil, append(args, "--", target(rel))...); err != nil {
+		return err
+	}
+	if accept != "mine" && accept != "working" {
+		return nil
+	}
+	return s.editProperties(ctx, rel, n) // what a person has set by hand stays set
+}
+
+// propertyConflict says whether a conflict at rel concerns a directory that
+// stays one: its properties alone.
+func (c *Copy) propertyConflict(rel string) bool {
+	n := c.rec.nodes[rel]
+	return n != nil && n.base() != nil && n.base().kind == kindDir && n.top().opDepth == 0 && n.visible()
 }
 
 func (w *Work) planResolution(ctx context.Context, s *stage, c *Copy, rel string, conflict *Conflict, accept string) (*planner, error) {
@@ -390,6 +409,9 @@ func (w *Work) planResolution(ctx context.Context, s *stage, c *Copy, rel string
 			if err := s.svnTargets(ctx, []string{rel}, "revert", "--quiet", "--recursive"); err != nil {
 				return nil, err
 			}
+		}
+		if c.propertyConflict(rel) {
+			return w.planExact(s, []string{rel}, nil)
 		}
 		plan, err := w.planExact(s, nil, []string{rel})
 		if err != nil || stateOf(plan.new, rel) != nil {

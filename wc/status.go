@@ -21,6 +21,8 @@ type StatusOptions struct {
 	Paths    []string // only these and what is below them; none means everything
 	All      bool     // clean paths as well
 	NoIgnore bool     // ignored paths as well
+
+	beneath bool // what conflicts hide: the state of the live path itself
 }
 
 // Status lists what differs between the working copies and what they record
@@ -30,6 +32,9 @@ func (t *Tree) Status(ctx context.Context, opt StatusOptions) ([]*Entry, error) 
 	conflicts, err := t.State.conflicts()
 	if err != nil {
 		return nil, err
+	}
+	if opt.beneath {
+		conflicts = nil
 	}
 	kept, err := t.loadWithheld()
 	if err != nil {
@@ -47,6 +52,7 @@ func (t *Tree) Status(ctx context.Context, opt StatusOptions) ([]*Entry, error) 
 		}
 	}
 	s.withheldMissing()
+	s.conflictsElsewhere()
 	sort.Slice(s.out, func(i, j int) bool { return s.out[i].Path < s.out[j].Path })
 	return s.out, nil
 }
@@ -284,9 +290,7 @@ func (s *scan) versioned(rel string, n *node, l live, def metadata.Defaults) (de
 	if n.actual != nil && n.actual.conflict != nil {
 		e.Status = Conflicted
 	}
-	if c := s.conflicts[e.Path]; c != nil {
-		e.Status, e.Note = Conflicted, c.What
-	}
+	s.conflict(e)
 	if s.wanted(e.Path) && (s.propertyChanges(e) || !e.Clean() || s.opt.All) {
 		s.emit(e)
 	}
@@ -430,6 +434,10 @@ func (s *scan) unversioned(rel, path string, disk fs.DirEntry, fd int, rules ign
 		}
 		return
 	}
+	if s.conflict(e); e.Status == Conflicted {
+		s.emit(e)
+		return
+	}
 	v := rules.Verdict(disk.Name())
 	if v.Ignored {
 		if !s.opt.NoIgnore {
@@ -440,6 +448,25 @@ func (s *scan) unversioned(rel, path string, disk fs.DirEntry, fd int, rules ign
 		e.Status, e.Note = Unstorable, why
 	}
 	s.emit(e)
+}
+
+// conflict marks an entry that waits for a resolution.
+func (s *scan) conflict(e *Entry) {
+	if c := s.conflicts[e.Path]; c != nil {
+		e.Status, e.Note = Conflicted, c.What
+		delete(s.conflicts, e.Path)
+	}
+}
+
+// conflictsElsewhere reports the conflicts of paths that are neither on disk
+// nor recorded.
+func (s *scan) conflictsElsewhere() {
+	for path, k := range s.conflicts {
+		c, rel := s.tree.CopyOf(path)
+		if c != nil && s.wanted(path) {
+			s.emit(&Entry{Path: path, Status: Conflicted, Kind: metadata.File, Note: k.What, copy: c, rel: rel})
+		}
+	}
 }
 
 // withheldMissing reports withheld files that are gone.

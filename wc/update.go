@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -85,7 +86,29 @@ func (w *Work) Update(ctx context.Context, c *Copy, opt UpdateOptions) (*Result,
 		}
 	}
 	fault.At("conflict-stored")
-	return r, w.placeAndReport(p, r)
+	if err := w.placeAndReport(p, r); err != nil {
+		return nil, err
+	}
+	return r, w.settleConflicts(c, plan, r)
+}
+
+// settleConflicts drops the conflicts that this update has merged after all:
+// somebody has edited the live file meanwhile.
+func (w *Work) settleConflicts(c *Copy, plan *planner, r *Result) error {
+	for path, old := range plan.pending {
+		at, rel := w.tree.CopyOf(path)
+		again := slices.ContainsFunc(r.Conflicts, func(k *Conflict) bool { return k.Path == path })
+		if at != c || old.Recorded || again || plan.revisionBefore(rel) >= old.To {
+			continue
+		}
+		if n := stateOf(plan.new, rel); n == nil || n.row.revision < old.To {
+			continue
+		}
+		if err := w.tree.State.dropConflict(old); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // placeAndReport places a part and takes over what could not be done.
@@ -246,6 +269,9 @@ func (w *Work) fetch(ctx context.Context, s *stage, in *incoming, opt UpdateOpti
 	}
 	defer live.Close()
 	p := &planner{tree: w.tree, stage: s, live: live, path: c.Path, old: before, local: local}
+	if p.pending, err = w.tree.State.conflicts(); err != nil {
+		return nil, err
+	}
 	const rounds = 20 // each takes at least one clash back
 	for range rounds {
 		if p.new, err = s.record(); err != nil {
@@ -311,7 +337,7 @@ func (t *Tree) localChanges(ctx context.Context, c *Copy) (map[string]*Entry, er
 	if c.Path == "" {
 		paths = nil
 	}
-	entries, err := t.Status(ctx, StatusOptions{Paths: paths})
+	entries, err := t.Status(ctx, StatusOptions{Paths: paths, beneath: true})
 	if err != nil {
 		return nil, err
 	}
@@ -374,8 +400,8 @@ func (t *Tree) namesAfter(rec *record, s *stage) (metadata.Names, error) {
 // takeBack returns clashing paths to the revision that the working copy had,
 // in the stage, and notes the conflicts. The next update tries them again.
 func (w *Work) takeBack(ctx context.Context, p *planner, revision int64, r *Result) error {
-	byRevision := map[int64][]string{}
-	var reverted []string
+	byRevision := map[back][]string{}
+	var flat, deep []string
 	for _, c := range p.clashes {
 		path := joinPath(p.path, c.rel)
 		if c.refused {
@@ -387,20 +413,79 @@ func (w *Work) takeBack(ctx context.Context, p *planner, revision int64, r *Resu
 			}
 			r.Conflicts = append(r.Conflicts, conflict)
 		}
-		byRevision[p.revisionBefore(c.rel)] = append(byRevision[p.revisionBefore(c.rel)], c.rel)
-		if n := p.new.nodes[c.rel]; n != nil && (n.top().opDepth > 0 || n.actual != nil) {
-			reverted = append(reverted, c.rel)
+		group := back{p.revisionBefore(c.rel), p.flat(c.rel)}
+		byRevision[group] = append(byRevision[group], c.rel)
+		n := p.new.nodes[c.rel]
+		switch {
+		case n == nil || n.top().opDepth == 0 && n.actual == nil:
+		case group.flat:
+			flat = append(flat, c.rel)
+		default:
+			deep = append(deep, c.rel)
 		}
 	}
-	if err := p.stage.svnTargets(ctx, reverted, "revert", "--quiet", "--recursive"); err != nil {
+	if err := p.stage.svnTargets(ctx, flat, "revert", "--quiet"); err != nil {
 		return err
 	}
-	for rev, rels := range byRevision {
-		args := []string{"update", "--quiet", "--ignore-externals", "--accept", "postpone", "--force", "--revision", strconv.FormatInt(rev, 10), "--"}
+	if err := p.stage.svnTargets(ctx, deep, "revert", "--quiet", "--recursive"); err != nil {
+		return err
+	}
+	for group, rels := range byRevision {
+		args := []string{"update", "--quiet", "--ignore-externals", "--accept", "postpone", "--force", "--revision", strconv.FormatInt(group.revision, 10)}
+		if group.flat {
+			args = append(args, noDepth)
+		}
+		args = append(args, "--")
 		for _, rel := range rels {
 			args = append(args, target(rel))
 		}
 		if _, err := p.stage.svn(ctx, nil, args...); err != nil {
+			return err
+		}
+	}
+	return p.keepPropertyEdits(ctx)
+}
+
+// back says to which revision clashing paths are taken back, and whether with
+// everything below them.
+type back struct {
+	revision int64
+	flat     bool
+}
+
+// flat says whether a clash concerns a directory's properties alone.
+func (p *planner) flat(rel string) bool {
+	was, is := stateOf(p.old, rel), stateOf(p.new, rel)
+	return was != nil && is != nil && was.kind == metadata.Dir && is.kind == metadata.Dir && p.new.nodes[rel].top().opDepth == 0
+}
+
+// keepPropertyEdits makes the property edits of clashing paths again, which
+// the revert has undone.
+func (p *planner) keepPropertyEdits(ctx context.Context) error {
+	for _, c := range p.clashes {
+		if err := p.stage.editProperties(ctx, c.rel, p.old.nodes[c.rel]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// editProperties makes the property edits of a node in the stage.
+func (s *stage) editProperties(ctx context.Context, rel string, n *node) error {
+	if n == nil || n.actual == nil || !n.actual.propsSet || n.base() == nil {
+		return nil
+	}
+	before, _ := parseProps(n.top().props)
+	after, _ := parseProps(n.actual.props)
+	for _, name := range changedNames(before, after) {
+		value, there := after[name]
+		var err error
+		if there {
+			err = s.propset(ctx, []string{rel}, name, value)
+		} else {
+			err = s.propdel(ctx, []string{rel}, name)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -66,15 +66,15 @@ const rule = "==================================================================
 // difference prints one path the way svn diff does, with a part for metadata.
 func (a *app) difference(d *wc.Difference) {
 	if text := d.Unified(); len(text) > 0 {
-		fmt.Fprintf(a.out, "Index: %s\n%s\n%s", safe(d.Path), rule, text)
+		fmt.Fprintf(a.out, "Index: %s\n%s\n%s", shown(d.Path), rule, text)
 	} else if d.Status != wc.Normal && d.Status != wc.Modified {
-		fmt.Fprintf(a.out, "Index: %s (%s %s)\n%s\n", safe(d.Path), d.Status, d.Kind, rule)
+		fmt.Fprintf(a.out, "Index: %s (%s %s)\n%s\n", shown(d.Path), d.Status, d.Kind, rule)
 	}
 	if d.Withheld && d.Status == wc.Modified {
-		fmt.Fprintf(a.out, "Index: %s\n%s\nContent changed; it is withheld, so there is nothing to compare with.\n", safe(d.Path), rule)
+		fmt.Fprintf(a.out, "Index: %s\n%s\nContent changed; it is withheld, so there is nothing to compare with.\n", shown(d.Path), rule)
 	}
 	if len(d.Props) > 0 {
-		fmt.Fprintf(a.out, "\nProperty changes on: %s\n%s\n", safe(d.Path), strings.Repeat("_", len(rule)))
+		fmt.Fprintf(a.out, "\nProperty changes on: %s\n%s\n", shown(d.Path), strings.Repeat("_", len(rule)))
 		for _, p := range d.Props {
 			fmt.Fprintf(a.out, "%s: %s\n", propertyWord(p), p.Name)
 			a.sided('-', p.Old)
@@ -82,7 +82,7 @@ func (a *app) difference(d *wc.Difference) {
 		}
 	}
 	if len(d.Metadata) > 0 {
-		fmt.Fprintf(a.out, "\nMetadata changes on: %s\n%s\n", safe(d.Path), strings.Repeat("_", len(rule)))
+		fmt.Fprintf(a.out, "\nMetadata changes on: %s\n%s\n", shown(d.Path), strings.Repeat("_", len(rule)))
 		for _, m := range d.Metadata {
 			fmt.Fprintf(a.out, "%s %s -> %s\n", safe(m.Name), safe(m.Base), safe(m.Working))
 		}

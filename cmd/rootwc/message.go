@@ -20,7 +20,7 @@ import (
 
 // complain prints an error and its hint.
 func (a *app) complain(err error) {
-	a.progress.clear()
+	a.turn()
 	fmt.Fprintf(a.err, "rootwc: error: %s\n", safe(err.Error()))
 	if hint := wc.HintOf(err); hint != "" {
 		fmt.Fprintf(a.err, "rootwc: hint: %s\n", safe(hint))
@@ -28,13 +28,19 @@ func (a *app) complain(err error) {
 }
 
 func (a *app) warn(format string, args ...any) {
-	a.progress.clear()
+	a.turn()
 	fmt.Fprintf(a.err, "rootwc: warning: %s\n", safe(fmt.Sprintf(format, args...)))
 }
 
 func (a *app) hint(format string, args ...any) {
-	a.progress.clear()
+	a.turn()
 	fmt.Fprintf(a.err, "rootwc: hint: %s\n", safe(fmt.Sprintf(format, args...)))
+}
+
+// turn makes way for a message: what was answered so far comes before it.
+func (a *app) turn() {
+	a.progress.clear()
+	_ = a.out.Flush() // a failure shows again at the last flush
 }
 
 // safe writes control characters and what is no UTF-8 as escapes: a file name
@@ -56,6 +62,14 @@ func safe(s string) string {
 		s = s[n:]
 	}
 	return b.String()
+}
+
+// shown is a path as it is printed; the root is ".".
+func shown(path string) string {
+	if path == "" {
+		return "."
+	}
+	return safe(path)
 }
 
 // progress shows on a terminal what long work is at, and nothing elsewhere.

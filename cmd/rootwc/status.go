@@ -97,13 +97,10 @@ func (a *app) statusText(entries []*wc.Entry, wrong []externals.External) {
 
 // line prints "X path  words".
 func (a *app) line(letter byte, path, words string) {
-	if path == "" {
-		path = "."
-	}
 	if words != "" {
 		words = "  " + words
 	}
-	fmt.Fprintf(a.out, "%c %s%s\n", letter, safe(path), safe(words))
+	fmt.Fprintf(a.out, "%c %s%s\n", letter, shown(path), safe(words))
 }
 
 func externalLetter(s externals.State) byte {
