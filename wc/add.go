@@ -52,7 +52,7 @@ func (c *Copy) place() place { return place{c.Path, c.fs} }
 // versioned and is not ignored. rules are those of its directory.
 func (t *Tree) gather(at place, rel string, rules ignore.Rules, g *Gathered) error {
 	dir, name := splitPath(rel)
-	d, err := at.root.Open(orDot(dir))
+	d, err := openDir(at.root, dir)
 	if err != nil {
 		return err
 	}
@@ -323,7 +323,7 @@ func (w *Work) addTo(ctx context.Context, c *Copy, rels []string, opt AddOptions
 
 // gatherBelow gathers the children of a versioned directory.
 func (w *Work) gatherBelow(c *Copy, rel string, g *Gathered) error {
-	d, err := c.fs.Open(orDot(rel))
+	d, err := openDir(c.fs, rel)
 	if err != nil {
 		return err
 	}

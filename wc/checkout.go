@@ -40,9 +40,18 @@ func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, erro
 	}
 	defer s.live.Close()
 	if err := w.checkout(ctx, s, opt); err != nil {
+		if ctx.Err() == nil && !Unreachable(err) { // nothing that a later run could take up
+			err = errors.Join(err, w.drop(p), s.unmake())
+		}
 		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
 	}
 	plan := &planner{tree: t, stage: s, live: s.live, path: opt.Path, takeAll: true}
+	if plan.new, err = s.record(); err != nil {
+		return nil, err
+	}
+	if err := w.fileExternals(ctx, s, plan.new.root.base().revision); err != nil {
+		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+	}
 	if plan.new, err = s.record(); err != nil {
 		return nil, err
 	}
@@ -74,7 +83,7 @@ func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, erro
 // checkoutStage finds the stage of an interrupted checkout or makes a new one.
 func (w *Work) checkoutStage(opt CheckoutOptions) (*stage, *part, error) {
 	t := w.tree
-	user, err := t.makeTarget(opt.Path)
+	user, made, err := t.makeTarget(opt.Path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,7 +95,7 @@ func (w *Work) checkoutStage(opt CheckoutOptions) (*stage, *part, error) {
 		live.Close()
 		return nil, nil, Refuse("it is a working copy already")
 	}
-	s := &stage{tree: t, path: opt.Path, live: live, user: user}
+	s := &stage{tree: t, path: opt.Path, live: live, user: user, made: made}
 	if p := w.interruptedCheckout(opt); p != nil {
 		s.dir = p.Stage
 		s.root, err = os.OpenRoot(s.wc())
@@ -137,37 +146,36 @@ func (w *Work) interruptedCheckout(opt CheckoutOptions) *part {
 
 // makeTarget makes the directory of a working copy that is not there, and
 // tells whose it is: the owner of the directory, or of the one it is made in.
-func (t *Tree) makeTarget(path string) (*run.User, error) {
+func (t *Tree) makeTarget(path string) (user *run.User, made []string, err error) {
 	if path == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var missing []string
 	at := path
 	var st *unixStat
 	for {
 		info, err := t.fs.Stat(orDot(at))
 		if err == nil {
 			if !info.IsDir() {
-				return nil, Refuse("%q is no directory", t.abs(at))
+				return nil, nil, Refuse("%q is no directory", t.abs(at))
 			}
 			st = info.Sys().(*unixStat)
 			break
 		}
 		if !errors.Is(err, fs.ErrNotExist) || at == "" {
-			return nil, fmt.Errorf("%q: %w", t.abs(at), cause(err))
+			return nil, nil, fmt.Errorf("%q: %w", t.abs(at), cause(err))
 		}
 		if info, lerr := t.fs.Lstat(at); lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return nil, Refuse("%q is a symlink that leads nowhere", t.abs(at))
+			return nil, nil, Refuse("%q is a symlink that leads nowhere", t.abs(at))
 		}
-		missing = append([]string{at}, missing...)
+		made = append([]string{at}, made...)
 		at = parentOf(at)
 	}
-	user := userOf(st.Uid, st.Gid, t.homeOf(st.Uid))
-	for _, dir := range missing {
+	user = userOf(st.Uid, st.Gid, t.homeOf(st.Uid))
+	for _, dir := range made {
 		if user == nil { // it may be a home directory that nobody has made yet
 			if person, ok := t.personAt(dir); ok && "/"+dir == person.dir && os.Geteuid() == 0 {
 				if err := t.makeHome(dir, person); err != nil {
-					return nil, err
+					return nil, nil, err
 				}
 				user = userOf(person.uid, person.gid, person.dir)
 				continue
@@ -180,10 +188,21 @@ func (t *Tree) makeTarget(path string) (*run.User, error) {
 			return t.fs.Chmod(dir, 0o755) // the umask in force is 077
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return user, nil
+	return user, made, nil
+}
+
+// unmake removes the directories that a failed checkout has made.
+func (s *stage) unmake() error {
+	for i := len(s.made) - 1; i >= 0; i-- {
+		err := s.tree.fs.Remove(s.made[i])
+		if err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot remove %q again: %w", s.made[i], cause(err))
+		}
+	}
+	return nil
 }
 
 // makeHome makes a home directory, closed as useradd(8) makes it.
@@ -314,7 +333,7 @@ func saveOne(s *stage, out *os.Root, rel string) error {
 	default:
 		return nil // a fifo holds nothing
 	}
-	d, err := out.Open(orDot(dir))
+	d, err := openDir(out, dir)
 	if err != nil {
 		return err
 	}

@@ -36,8 +36,11 @@ type Commit struct {
 	work  *Work
 }
 
-// Empty says that there is nothing to send.
-func (c *Commit) Empty() bool { return len(c.Changes) == 0 }
+// Sends says whether a revision will be made. A commit that sends nothing may
+// still take notice of withheld files that changed.
+func (cm *Commit) Sends() bool {
+	return slices.ContainsFunc(cm.parts, func(cp *commitPart) bool { return len(cp.targets) > 0 })
+}
 
 // Committed is one new revision.
 type Committed struct {

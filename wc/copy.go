@@ -141,21 +141,7 @@ func UnescapeURL(u string) string {
 
 // Definitions returns the svn:externals property of every directory that has
 // one, by path relative to the working copy, local edits included.
-func (c *Copy) Definitions() map[string]string {
-	found := map[string]string{}
-	for rel, n := range c.rec.nodes {
-		if n.top().kind != kindDir || !n.visible() || n.scheduledDelete() {
-			continue
-		}
-		if n.top().props == nil && n.actual == nil {
-			continue
-		}
-		if v := n.props()["svn:externals"]; v != "" {
-			found[rel] = v
-		}
-	}
-	return found
-}
+func (c *Copy) Definitions() map[string]string { return c.rec.definitions() }
 
 // DirURL is the URL of a versioned directory, relative to the working copy;
 // for one not committed yet, the URL it will have.

@@ -180,12 +180,12 @@ func (w *placer) put(s *step, now identity) error {
 // so that no symlink in either path is followed out of them.
 func (w *placer) rename(rel string, flags uint) error {
 	dir, name := splitPath(rel)
-	from, err := w.stage.Open(orDot(dir))
+	from, err := openDir(w.stage, dir)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	to, err := w.live.Open(orDot(dir))
+	to, err := openDir(w.live, dir)
 	if err != nil {
 		return err
 	}
@@ -242,7 +242,7 @@ func (w *placer) meta(s *step, now identity) error {
 	if s.Rel == "" {
 		name = "."
 	}
-	fd, err := w.live.Open(orDot(dir))
+	fd, err := openDir(w.live, dir)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type planner struct {
 	names    metadata.Names       // after the change: an incoming etc/passwd counts
 	old, new *record              // old is nil in a first checkout
 	local    map[string]*Entry    // local changes by path relative to the working copy
+	settled  map[string]bool      // clashes that the record stays with
+	making   map[string]bool      // directories that take the place of something else
 	blocked  map[string]string    // directories nothing may be placed below, and why
 	pending  map[string]*Conflict // conflicts from before, by path
 	takeAll  bool                 // first checkout: the repository's version wins
@@ -41,6 +43,7 @@ type planner struct {
 type clash struct {
 	rel, why string
 	refused  bool // for safety, not for a person's change
+	recorded bool // the record keeps what came in: a file external cannot be taken back
 }
 
 // state is the repository's side of one path.
@@ -61,7 +64,7 @@ func stateOf(rec *record, rel string) *state {
 		return nil
 	}
 	b := n.base()
-	if b == nil || b.fileExt || b.presence != presenceNormal && b.presence != presenceIncomplete {
+	if b == nil || b.presence != presenceNormal && b.presence != presenceIncomplete {
 		return nil
 	}
 	s := &state{n: n, row: b, props: n.baseProps()}
@@ -100,8 +103,8 @@ func (p *planner) wanted(rec *record, s *state, rel string) metadata.Values {
 // plan compares the two records and fills steps and clashes, in an order that
 // can be carried out.
 func (p *planner) plan() error {
-	p.steps, p.clashes, p.replaced = nil, nil, nil
-	p.blocked = map[string]string{}
+	p.steps, p.clashes, p.replaced, p.notes = nil, nil, nil, nil
+	p.blocked, p.making = map[string]string{}, map[string]bool{}
 	rels := map[string]bool{}
 	for rel := range p.new.nodes {
 		rels[rel] = true
@@ -144,7 +147,14 @@ func (p *planner) below(rel string) bool {
 	return slices.ContainsFunc(p.clashes, func(c clash) bool { return rel == c.rel || strings.HasPrefix(rel, c.rel+"/") })
 }
 
-func (p *planner) clash(rel, why string) { p.clashes = append(p.clashes, clash{rel: rel, why: why}) }
+func (p *planner) clash(rel, why string) {
+	is := stateOf(p.new, rel)
+	recorded := is != nil && is.row.fileExt
+	if recorded && p.settled[rel] {
+		return
+	}
+	p.clashes = append(p.clashes, clash{rel: rel, why: why, recorded: recorded})
+}
 
 func (p *planner) refuse(rel, why string) {
 	p.clashes = append(p.clashes, clash{rel: rel, why: why, refused: true})
@@ -210,11 +220,14 @@ func unsafeName(rel string) string {
 // lstat reads the live path with its metadata.
 func (p *planner) lstat(rel string) (live, error) {
 	var l live
+	if p.aboveNoDir(rel) {
+		return l, nil
+	}
 	dir, name := splitPath(rel)
 	if rel == "" {
 		name = "."
 	}
-	d, err := p.live.Open(orDot(dir))
+	d, err := openDir(p.live, dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return l, nil
 	}
@@ -234,6 +247,17 @@ func (p *planner) lstat(rel string) (live, error) {
 	return l, nil
 }
 
+// aboveNoDir says whether something other than a directory is live above rel:
+// there is nothing at rel then, whatever a symlink may lead to.
+func (p *planner) aboveNoDir(rel string) bool {
+	for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
+		if info, err := p.live.Lstat(dir); err == nil {
+			return !info.IsDir()
+		}
+	}
+	return false
+}
+
 // inTheWay says why the live path must not be touched: a mount point, an
 // immutable or append-only file, or a symlink where a directory must be.
 func (p *planner) inTheWay(rel string, l *live) string {
@@ -243,7 +267,7 @@ func (p *planner) inTheWay(rel string, l *live) string {
 	for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
 		why, known := p.blocked[dir]
 		if !known {
-			if info, err := p.live.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 && !p.takeAll {
+			if info, err := p.live.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 && !p.making[dir] {
 				why = "below " + dir + ", a symlink where the repository has a directory"
 			}
 			p.blocked[dir] = why
@@ -277,6 +301,10 @@ func (p *planner) remove(rel string, was *state, l *live) {
 	if was == nil || !l.exists {
 		return
 	}
+	if was.row.fileExt {
+		p.notes = append(p.notes, joinPath(p.path, rel)+" is no longer defined as an external; the file stays")
+		return
+	}
 	if e := p.local[rel]; e != nil && (e.Status == Modified || e.Status == Obstructed) {
 		p.clash(rel, "changed here, deleted in the repository")
 		return
@@ -305,6 +333,7 @@ func (p *planner) dir(rel string, was, is *state, l *live, want metadata.Values)
 			return
 		}
 		p.add(step{Act: actMkdir, Rel: rel, Expect: l.identity()})
+		p.making[rel] = true
 	default:
 		if p.path == "" && rel == "" {
 			return // the machine's own root directory is not ours
@@ -332,7 +361,7 @@ func (p *planner) mayReplace(rel string, was *state, l *live) bool {
 
 // empty says whether a live directory holds nothing.
 func (p *planner) empty(rel string) bool {
-	d, err := p.live.Open(rel)
+	d, err := openDir(p.live, rel)
 	if err != nil {
 		return false
 	}

@@ -92,7 +92,7 @@ func (w *Work) repairOne(e *Entry, opt RevertOptions, r *Result) {
 		name = "."
 	}
 	err := as(e.copy.user, func() error {
-		d, err := e.copy.fs.Open(orDot(dir))
+		d, err := openDir(e.copy.fs, dir)
 		if err != nil {
 			return err
 		}
@@ -321,6 +321,7 @@ func (w *Work) fetchOld(ctx context.Context, s *stage, c *Copy, dir, name, revis
 type ResolveOptions struct {
 	Path   string
 	Accept string // mine, theirs, base or working
+	DryRun bool
 }
 
 // Resolve ends a conflict: "working" takes the live file as it is now, "mine"
@@ -360,6 +361,9 @@ func (w *Work) Resolve(ctx context.Context, opt ResolveOptions) (*Result, error)
 	}
 	r.changes(plan)
 	p.Steps = plan.steps
+	if opt.DryRun {
+		return r, w.drop(p)
+	}
 	if err := w.placeAndReport(p, r); err != nil {
 		return nil, err
 	}
@@ -486,6 +490,9 @@ func (w *Work) resolveSvn(ctx context.Context, c *Copy, rel string, opt ResolveO
 	n := c.rec.nodes[rel]
 	if n == nil || n.actual == nil || n.actual.conflict == nil {
 		return fmt.Errorf("cannot resolve %q: it is not in conflict", opt.Path)
+	}
+	if opt.DryRun {
+		return nil
 	}
 	if opt.Accept != "working" {
 		return Hint(Refuse("cannot resolve %q that way: the conflict was made by plain svn", opt.Path), "merge the file by hand, then: rootwc resolve --accept working %s", opt.Path)

@@ -31,6 +31,7 @@ type stage struct {
 	root *os.Root  // of the working copy in it
 	user *run.User // whose it is
 	pin  *pin
+	made []string // directories made for a first checkout
 }
 
 const (

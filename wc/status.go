@@ -388,6 +388,12 @@ func openRegular(root *os.Root, rel string) (*os.File, error) {
 	return f, nil
 }
 
+// openDir opens a directory below root. A fifo in its place must not hang
+// rootwc, nor a device be touched.
+func openDir(root *os.Root, rel string) (*os.File, error) {
+	return root.OpenFile(orDot(rel), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+}
+
 // propertyChanges notes the properties that differ from the recorded ones.
 func (s *scan) propertyChanges(e *Entry) bool {
 	n := e.node

@@ -49,6 +49,7 @@ type Refused struct{ Path, Why string }
 type UpdateOptions struct {
 	Revision string // number, HEAD or {DATE}; "" is HEAD
 	URL      string // switch the working copy to this URL
+	Files    bool   // look at file externals even when nothing is new
 	DryRun   bool
 }
 
@@ -59,11 +60,14 @@ type UpdateOptions struct {
 func (w *Work) Update(ctx context.Context, c *Copy, opt UpdateOptions) (*Result, error) {
 	r := &Result{WorkingCopy: c.Path, Revision: c.Revision()}
 	incoming, err := w.tree.incoming(ctx, c, opt)
+	if err == nil {
+		err = w.tree.incomingFiles(ctx, c, incoming)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot update %q: %w", w.tree.abs(c.Path), err)
 	}
 	r.Revision = incoming.revision
-	if incoming.nothing {
+	if incoming.nothing && !opt.Files {
 		return r, nil
 	}
 	s, p, err := w.stage(c)
@@ -213,6 +217,25 @@ func (t *Tree) incoming(ctx context.Context, c *Copy, opt UpdateOptions) (*incom
 	return in, nil
 }
 
+// incomingFiles adds the file externals that have changed where they come from.
+func (t *Tree) incomingFiles(ctx context.Context, c *Copy, in *incoming) error {
+	for rel, n := range c.rec.nodes {
+		b := n.base()
+		if b == nil || !b.fileExt {
+			continue
+		}
+		info, err := t.Client.Info(ctx, c.user, c.urlOf(b.reposPath), "")
+		if err != nil {
+			return err
+		}
+		if info.LastChanged > b.revision {
+			in.paths[rel] = true
+			in.nothing = false
+		}
+	}
+	return nil
+}
+
 // revisions returns the lowest and highest revision in the working copy, and
 // whether part of it is switched to another URL.
 func (c *Copy) revisions() (low, high int64, switched bool) {
@@ -260,6 +283,9 @@ func (w *Work) fetch(ctx context.Context, s *stage, in *incoming, opt UpdateOpti
 	}
 	fetched := 0
 	if _, err := s.svn(ctx, func(string) { fetched++; w.tree.Progress("fetching", fetched, 0) }, args...); err != nil {
+		return nil, err
+	}
+	if err := w.fileExternals(ctx, s, in.revision); err != nil {
 		return nil, err
 	}
 	fault.At("fetched")
@@ -412,6 +438,14 @@ func (w *Work) takeBack(ctx context.Context, p *planner, revision int64, r *Resu
 				return err
 			}
 			r.Conflicts = append(r.Conflicts, conflict)
+		}
+		if c.recorded {
+			if p.settled == nil {
+				p.settled = map[string]bool{}
+			}
+			p.settled[c.rel] = true
+			r.Conflicts[len(r.Conflicts)-1].Recorded = true
+			continue
 		}
 		group := back{p.revisionBefore(c.rel), p.flat(c.rel)}
 		byRevision[group] = append(byRevision[group], c.rel)

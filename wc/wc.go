@@ -43,6 +43,8 @@ type Tree struct {
 	// Withhold keeps the content of files that others may not read on the
 	// machine out of commits.
 	Withhold bool
+	// FileDefinitions finds the file externals; nil leaves them out.
+	FileDefinitions FileDefinitions
 	// Warn receives what is no error, one sentence each.
 	Warn func(format string, args ...any)
 	// Progress receives what long work is at; never nil after [Open].
@@ -178,7 +180,7 @@ func (t *Tree) Exists(path string) bool {
 	if !info.IsDir() {
 		return true
 	}
-	d, err := t.fs.Open(path)
+	d, err := openDir(t.fs, path)
 	if err != nil {
 		return true
 	}

@@ -189,7 +189,7 @@ func (w *Work) prepare(s *stage, p *part) error {
 		d := dirs[dir]
 		if d == nil {
 			var err error
-			if d, err = s.root.Open(orDot(dir)); err != nil {
+			if d, err = openDir(s.root, dir); err != nil {
 				return err
 			}
 			dirs[dir] = d
@@ -225,7 +225,7 @@ func (s *stage) makeFifo(rel string) error {
 		return err
 	}
 	dir, name := splitPath(rel)
-	d, err := s.root.Open(orDot(dir))
+	d, err := openDir(s.root, dir)
 	if err != nil {
 		return err
 	}

@@ -88,6 +88,7 @@ func (a *app) openRoot() (*wc.Tree, error) {
 	t.Warn = func(format string, args ...any) { a.warn(format, args...) }
 	t.Progress = a.progress.show
 	t.Client.Username = a.global.Username
+	t.FileDefinitions = externals.FileDefinitions(t.Client)
 	if a.global.Verbose {
 		t.Client.Echo = func(line string) { a.progress.clear(); fmt.Fprintf(a.err, "+ %s\n", line) }
 	}

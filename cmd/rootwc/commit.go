@@ -43,12 +43,14 @@ func (c *commitCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.DryRun || plan.Empty() {
+	if c.DryRun {
 		return c.tell(a, plan, nil)
 	}
-	message, err := c.message(a, plan)
-	if err != nil {
-		return err
+	message := ""
+	if plan.Sends() {
+		if message, err = c.message(a, plan); err != nil {
+			return err
+		}
 	}
 	done, err := plan.Run(a.ctx, message)
 	if err != nil {

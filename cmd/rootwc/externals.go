@@ -98,7 +98,7 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 		if e.Path != rel || e.State != externals.Missing && e.State != externals.Obstructed {
 			continue
 		}
-		r, err := w.Checkout(a.ctx, checkoutOptions(e))
+		r, err := bringUp(a, t, w, e)
 		if err != nil {
 			return wc.Hint(err, "the definition is in place; rootwc materialize brings it up, rootwc externals remove %s takes it back", rel)
 		}
@@ -107,6 +107,24 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 		return incomplete("add external", []*wc.Result{r})
 	}
 	return nil
+}
+
+// bringUp checks an external out. A file external is a node of the working
+// copy that defines it, and comes with an update of that.
+func bringUp(a *app, t *wc.Tree, w *wc.Work, e externals.External) (*wc.Result, error) {
+	opt := checkoutOptions(e)
+	kinds, err := t.Client.Kinds(a.ctx, nil, []string{e.URL + "@" + opt.Peg})
+	if err != nil || kinds[e.URL] != "file" {
+		return w.Checkout(a.ctx, opt)
+	}
+	owner, err := t.Attach(e.Owner)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(e.URL, owner.RepositoryRoot()+"/") {
+		return nil, wc.Refuse("cannot bring up %q: svn takes a file external only from the repository that defines it, and %s is in another", e.Path, e.URL)
+	}
+	return w.Update(a.ctx, owner, wc.UpdateOptions{Files: true})
 }
 
 // carrier is the directory whose svn:externals defines path: the nearest

@@ -115,7 +115,7 @@ func (m *materializer) finish() error {
 				continue
 			}
 			tried[e.Path], again = true, true
-			r, err := m.work.Checkout(a.ctx, checkoutOptions(e))
+			r, err := bringUp(a, t, m.work, e)
 			if err != nil {
 				if a.ctx.Err() != nil {
 					return err
@@ -166,9 +166,9 @@ func (m *materializer) summary() error {
 	}
 	if len(m.failed) > 0 {
 		if len(m.results) == 0 {
-			return errors.Join(m.failed...)
+			return joined(m.failed)
 		}
-		return wc.Partial("cannot materialize everything: %w", errors.Join(m.failed...))
+		return wc.Partial("cannot materialize everything: %w", joined(m.failed))
 	}
 	return incomplete("materialize", m.results)
 }
@@ -291,7 +291,7 @@ func (m *materializer) planExternals(c *materializeCmd) error {
 		m.took(r)
 	}
 	if len(m.failed) > 0 {
-		return wc.Partial("cannot plan everything: %w", errors.Join(m.failed...))
+		return wc.Partial("cannot plan everything: %w", joined(m.failed))
 	}
 	return nil
 }

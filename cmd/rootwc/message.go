@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +36,18 @@ func (a *app) warn(format string, args ...any) {
 func (a *app) hint(format string, args ...any) {
 	a.turn()
 	fmt.Fprintf(a.err, "rootwc: hint: %s\n", safe(fmt.Sprintf(format, args...)))
+}
+
+// joined is several failures as one sentence.
+func joined(errs []error) error {
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	words := make([]string, len(errs))
+	for i, err := range errs {
+		words[i] = err.Error()
+	}
+	return errors.New(strings.Join(words, "; "))
 }
 
 // turn makes way for a message: what was answered so far comes before it.

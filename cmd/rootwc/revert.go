@@ -84,6 +84,7 @@ func (c *restoreCmd) Run(a *app) (err error) {
 type resolveCmd struct {
 	Paths  []string `arg:"" optional:"" help:"Paths in conflict; without any, list them."`
 	Accept string   `help:"working: the file as it is now; mine: as it was when the conflict arose; theirs: the repository's; base: what both came from." placeholder:"WHICH"`
+	DryRun bool     `name:"dry-run" help:"Only say what would become of the files."`
 }
 
 // Run ends conflicts, or lists them with the files to merge.
@@ -106,12 +107,15 @@ func (c *resolveCmd) Run(a *app) (err error) {
 	}
 	var results []*wc.Result
 	for _, rel := range rels {
-		r, err := w.Resolve(a.ctx, wc.ResolveOptions{Path: rel, Accept: accept})
+		r, err := w.Resolve(a.ctx, wc.ResolveOptions{Path: rel, Accept: accept, DryRun: c.DryRun})
 		if err != nil {
 			return err
 		}
 		a.tellResult(r)
 		results = append(results, r)
+		if c.DryRun {
+			continue
+		}
 		fmt.Fprintf(a.out, "Resolved %s.\n", safe(rel))
 	}
 	return incomplete("resolve", results)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"rootwc/externals"
@@ -34,7 +33,7 @@ func (c *updateCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, paths: rels, before: a.externals}
+	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, paths: rels, before: a.externals, tried: map[string]bool{}}
 	if len(rels) == 0 || within(rels, "") {
 		if err := u.one(t.Copies[0], wc.UpdateOptions{Revision: c.Revision, DryRun: c.DryRun}); err != nil {
 			return err
@@ -52,7 +51,7 @@ func (c *updateCmd) Run(a *app) (err error) {
 		}
 	}
 	if len(u.failed) > 0 {
-		return wc.Partial("cannot update everything: %w", errors.Join(u.failed...))
+		return wc.Partial("cannot update everything: %w", joined(u.failed))
 	}
 	return incomplete("update", u.results)
 }
@@ -67,6 +66,7 @@ type updater struct {
 	before  []externals.External
 	results []*wc.Result
 	failed  []error
+	tried   map[string]bool // externals that were not there
 }
 
 func (u *updater) one(c *wc.Copy, opt wc.UpdateOptions) error {
@@ -118,8 +118,9 @@ func (u *updater) externals() error {
 
 func (u *updater) external(e externals.External, round int) error {
 	switch {
-	case e.State == externals.Missing && !u.dryRun:
-		r, err := u.work.Checkout(u.app.ctx, checkoutOptions(e))
+	case e.State == externals.Missing && !u.dryRun && !u.tried[e.Path]:
+		u.tried[e.Path] = true
+		r, err := bringUp(u.app, u.tree, u.work, e)
 		if err != nil {
 			u.failed = append(u.failed, err)
 			u.app.warn("%v", err)

@@ -58,10 +58,15 @@ func Environment() []string {
 			env = append(env, name+"="+v)
 		}
 	}
-	if os.Getenv("PATH") == "" {
-		env = append(env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-	}
 	return env
+}
+
+// A unit or a rescue shell may start rootwc without a PATH, in which its own
+// look-ups would find nothing.
+func init() {
+	if os.Getenv("PATH") == "" {
+		os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	}
 }
 
 // Error is a program that could not be started or did not exit with 0.
