@@ -40,6 +40,13 @@ type External struct {
 func Discover(t *wc.Tree) []External {
 	var found []External
 	byPath := map[string]bool{"": true}
+	defer func() {
+		for _, e := range found {
+			if e.State != Invalid {
+				t.Reserve(e.Path)
+			}
+		}
+	}()
 	for queue := slices.Clone(t.Copies); len(queue) > 0; queue = queue[1:] {
 		owner := queue[0]
 		defs, invalid := definitions(owner)

@@ -362,9 +362,12 @@ func scheduled(c *Copy, closed []addition) acks {
 // schedule tells svn of additions, in the stage. svn looks at their kind and,
 // for svn:mime-type, at the beginning of their content.
 func (w *Work) schedule(ctx context.Context, s *stage, add []addition) error {
-	var rels []string
+	var rels, fifos []string
 	err := as(s.user, func() error {
 		for _, a := range add {
+			if a.kind == metadata.Fifo {
+				fifos = append(fifos, a.rel)
+			}
 			if err := s.take(a.rel, a.kind); err != nil && !errors.Is(err, fs.ErrExist) {
 				return fmt.Errorf("cannot read %q: %w", joinPath(s.path, a.rel), cause(err))
 			}
@@ -375,7 +378,10 @@ func (w *Work) schedule(ctx context.Context, s *stage, add []addition) error {
 	if err != nil {
 		return err
 	}
-	return s.svnTargets(ctx, rels, "add", "--quiet", "--force", "--no-ignore", "--no-auto-props", noDepth)
+	if err := s.svnTargets(ctx, rels, "add", "--quiet", "--force", "--no-ignore", "--no-auto-props", noDepth); err != nil {
+		return err
+	}
+	return s.propset(ctx, fifos, metadata.PropSpecial, "fifo")
 }
 
 // look reads one live path with its metadata.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -70,6 +71,9 @@ func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, erro
 	}
 	r.Notes = plan.notes
 	r.changes(plan)
+	if len(s.made) > 0 { // what was made for it is no change
+		r.Changes = slices.DeleteFunc(r.Changes, func(c Change) bool { return c.Path == opt.Path })
+	}
 	p.Steps = plan.steps
 	if opt.DryRun {
 		return r, w.drop(p)

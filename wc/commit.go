@@ -118,7 +118,7 @@ func (w *Work) named(opt CommitOptions, entries []*Entry) error {
 		for _, e := range entries {
 			known = known || e.Path == path && (e.Status != Unversioned || opt.Add) || strings.HasPrefix(e.Path, path+"/")
 		}
-		if known || slicesContainsPath(w.tree, path) {
+		if known || w.tree.withheldKnown(path) {
 			continue
 		}
 		if _, err := c.fs.Lstat(orDot(rel)); err != nil {
@@ -129,9 +129,9 @@ func (w *Work) named(opt CommitOptions, entries []*Entry) error {
 	return nil
 }
 
-// slicesContainsPath says whether path is a withheld file: known, though not
+// withheldKnown says whether path is a withheld file: known, though not
 // to svn.
-func slicesContainsPath(t *Tree, path string) bool {
+func (t *Tree) withheldKnown(path string) bool {
 	w, err := t.loadWithheld()
 	return err == nil && w.has(path)
 }

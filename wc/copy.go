@@ -34,6 +34,9 @@ func openCopy(t *Tree, path string) (*Copy, error) {
 	if name == "" {
 		name = "."
 	}
+	if info, err := t.fs.Stat(name); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%q: %w", t.abs(path), ErrNotWorkingCopy)
+	}
 	dir, err := t.fs.OpenRoot(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {

@@ -142,6 +142,31 @@ func (d *Difference) Unified() []byte {
 	return text
 }
 
+// Unified is the difference of the values as svn prints it, "##" in place of
+// "@@".
+func (p PropertyDiff) Unified() []byte {
+	text := diff.Diff("", lines(p.Old), "", lines(p.New))
+	var out bytes.Buffer
+	for i, line := range bytes.SplitAfter(text, []byte("\n")) {
+		if i < 3 { // the three lines that name the files
+			continue
+		}
+		if bytes.HasPrefix(line, []byte("@@")) {
+			line = bytes.ReplaceAll(line, []byte("@@"), []byte("##"))
+		}
+		out.Write(line)
+	}
+	return out.Bytes()
+}
+
+// lines ends a property value with a newline.
+func lines(value string) []byte {
+	if value != "" && !strings.HasSuffix(value, "\n") {
+		value += "\n"
+	}
+	return []byte(value)
+}
+
 // Patterns returns an svn:ignore or svn:global-ignores value of a directory.
 func (t *Tree) Patterns(dir, property string) (string, error) {
 	c, rel := t.CopyOf(dir)
@@ -168,10 +193,10 @@ func (t *Tree) DiffRevisions(ctx context.Context, path, revisions string) ([]byt
 		from, to = revisions[:end+1], strings.TrimPrefix(revisions[end+1:], ":")
 		two = to != ""
 	}
-	peg := fmt.Sprint(c.Revision())
-	if !two {
-		to = peg
+	if !two { // with the files as they are; this svn reads the live tree and writes nothing
+		return t.Client.Run(ctx, Call{User: c.user, Dir: c.dir, Args: []string{"diff", "--internal-diff", "--revision", from, "--", target(rel)}})
 	}
+	peg := fmt.Sprint(c.Revision())
 	return t.Client.Run(ctx, Call{User: c.user, Args: []string{"diff", "--internal-diff", "--revision", from + ":" + to, "--", c.DirURL(rel) + "@" + peg}})
 }
 

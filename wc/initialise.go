@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"sort"
 
 	"golang.org/x/sys/unix"
 
@@ -40,11 +40,17 @@ func (w *Work) Init(ctx context.Context, opt InitOptions) (*InitResult, error) {
 	if _, err := t.fs.Lstat(AdminDir); err == nil {
 		return nil, Hint(Refuse("cannot init %q: it is a working copy already", t.Root), "rootwc status")
 	}
-	defer t.keepTimes(".")()
 	r := &InitResult{}
-	var err error
-	if r.Created, err = t.makeURL(ctx, opt.URL); err != nil {
+	there, err := t.CheckInitURL(ctx, opt.URL)
+	if err != nil {
 		return nil, err
+	}
+	if !there {
+		_, err = t.Client.Run(ctx, Call{Args: []string{"mkdir", "--quiet", "--parents", "--message", "rootwc init: place for a machine", "--", opt.URL + "@"}})
+		if err != nil {
+			return nil, fmt.Errorf("cannot make %s: %w", opt.URL, err)
+		}
+		r.Created = true
 	}
 	s, p, err := w.checkoutStage(CheckoutOptions{URL: opt.URL})
 	if err != nil {
@@ -61,8 +67,9 @@ func (w *Work) Init(ctx context.Context, opt InitOptions) (*InitResult, error) {
 	return r, w.place(p)
 }
 
-// makeURL makes the directory in the repository, or finds it empty.
-func (t *Tree) makeURL(ctx context.Context, url string) (created bool, err error) {
+// CheckInitURL says whether url is there, and refuses one that is no empty
+// directory. It changes nothing.
+func (t *Tree) CheckInitURL(ctx context.Context, url string) (there bool, err error) {
 	info, err := t.Client.Info(ctx, nil, url, "")
 	switch {
 	case err == nil && info.Kind != "dir":
@@ -75,13 +82,9 @@ func (t *Tree) makeURL(ctx context.Context, url string) (created bool, err error
 		if len(out) > 0 {
 			return false, Hint(Refuse("cannot init: %s is not empty", url), "to bring that machine back: rootwc materialize %s", url)
 		}
-		return false, nil
-	case HasCode(err, "170000", "160013", "200009"):
-		_, err = t.Client.Run(ctx, Call{Args: []string{"mkdir", "--quiet", "--parents", "--message", "rootwc init: place for a machine", "--", url + "@"}})
-		if err != nil {
-			return false, fmt.Errorf("cannot make %s: %w", url, err)
-		}
 		return true, nil
+	case HasCode(err, "170000", "160013", "200009"):
+		return false, nil
 	case Unreachable(err):
 		return false, Hint(fmt.Errorf("cannot init: %w", err), "is the repository there? svnadmin create makes one")
 	}
@@ -95,7 +98,11 @@ func (w *Work) populate(ctx context.Context, s *stage, p *part, opt InitOptions,
 	g.policy = func(dir string) (string, string) { return opt.Policy.Ignore[dir], opt.Policy.GlobalIgnores[dir] }
 	rules := ignore.NewRules().Child("", "", opt.Policy.GlobalIgnores[""])
 	at := place{"", s.live}
+	ways := map[string]bool{}
 	for _, path := range opt.Paths {
+		if err := t.way(at, path, ways, g); err != nil {
+			return err
+		}
 		if _, err := t.fs.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			t.Warn("%s is not there: nothing of it is scheduled", t.abs(path))
 			continue
@@ -117,7 +124,7 @@ func (w *Work) populate(ctx context.Context, s *stage, p *part, opt InitOptions,
 	if err := s.svnTargets(ctx, []string{".rootwc"}, "add", "--quiet", "--force", "--no-ignore", "--no-auto-props"); err != nil {
 		return err
 	}
-	if err := policyProperties(g, opt.Policy).apply(ctx, s); err != nil {
+	if err := policyProperties(g, opt.Policy, ways).apply(ctx, s); err != nil {
 		return err
 	}
 	r.Scheduled = len(g.add) + 2
@@ -128,8 +135,24 @@ func (w *Work) populate(ctx context.Context, s *stage, p *part, opt InitOptions,
 	return p.putNew(t, ".rootwc", DescriptionPath)
 }
 
+// way takes the directories above a path along, each alone.
+func (t *Tree) way(at place, path string, ways map[string]bool, g *Gathered) error {
+	for dir := parentOf(path); dir != ""; dir = parentOf(dir) {
+		if ways[dir] {
+			continue
+		}
+		l, err := (&planner{tree: t, live: at.root}).lstat(dir)
+		if err != nil || !l.exists || l.values.Kind != metadata.Dir {
+			return errors.Join(err, fmt.Errorf("%q is no directory", dir))
+		}
+		ways[dir] = true
+		g.add = append(g.add, addition{dir, metadata.Dir, l.values})
+	}
+	return nil
+}
+
 // policyProperties are the ignore properties of the directories that are there.
-func policyProperties(g *Gathered, policy ignore.DefaultPolicy) propertyGroups {
+func policyProperties(g *Gathered, policy ignore.DefaultPolicy, ways map[string]bool) propertyGroups {
 	groups := propertyGroups{}
 	dirs := []string{""}
 	for _, a := range g.add {
@@ -138,7 +161,9 @@ func policyProperties(g *Gathered, policy ignore.DefaultPolicy) propertyGroups {
 		}
 	}
 	for _, dir := range dirs {
-		if v := policy.Ignore[dir]; v != "" {
+		if v := policy.Ignore[dir]; ways[dir] {
+			groups.set(dir, ignore.PropIgnore, "*\n")
+		} else if v != "" {
 			groups.set(dir, ignore.PropIgnore, v)
 		}
 		if v := policy.GlobalIgnores[dir]; v != "" {
@@ -168,17 +193,22 @@ func (p *part) putNew(t *Tree, dir, file string) error {
 	return nil
 }
 
-// keepTimes notes a directory's times and returns what puts them back: that
-// entries came into it is no change of what was there.
-func (t *Tree) keepTimes(dir string) (restore func()) {
-	name := filepath.Join(t.Root, dir)
-	var st unix.Stat_t
-	if unix.Lstat(name, &st) != nil {
-		return func() {}
+// KeepTimes notes the times of directories and returns what puts them back:
+// that entries came into them is no change of what was there.
+func (t *Tree) KeepTimes(dirs ...string) (restore func()) {
+	before := map[string]unix.Stat_t{}
+	for _, dir := range dirs {
+		var st unix.Stat_t
+		if name := t.abs(dir); unix.Lstat(name, &st) == nil {
+			before[name] = st
+		}
 	}
 	return func() {
-		if err := unix.UtimesNanoAt(unix.AT_FDCWD, name, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			t.Warn("cannot put back the times of %s: %v", name, err)
+		for name, st := range before {
+			times := []unix.Timespec{st.Atim, st.Mtim}
+			if err := unix.UtimesNanoAt(unix.AT_FDCWD, name, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+				t.Warn("cannot put back the times of %s: %v", name, err)
+			}
 		}
 	}
 }
@@ -223,12 +253,12 @@ func (w *Work) SetProperty(ctx context.Context, path, name, value string) error 
 
 // Forget takes paths out of version control and leaves them on disk. What was
 // committed goes from the repository with the next commit.
-func (w *Work) Forget(ctx context.Context, paths []string) error {
+func (w *Work) Forget(ctx context.Context, paths []string, dryRun bool) error {
 	byCopy := map[*Copy][]string{}
 	forgotten := acks{}
 	for _, path := range paths {
 		c, rel := w.tree.CopyOf(path)
-		if c != nil && !c.Versioned(rel) && slicesContainsPath(w.tree, path) {
+		if c != nil && !c.Versioned(rel) && w.tree.withheldKnown(path) {
 			forgotten[path] = nil
 			continue
 		}
@@ -236,6 +266,9 @@ func (w *Work) Forget(ctx context.Context, paths []string) error {
 			return fmt.Errorf("cannot forget %q: it is not under version control", path)
 		}
 		byCopy[c] = append(byCopy[c], rel)
+	}
+	if dryRun {
+		return nil
 	}
 	for _, c := range w.tree.Copies {
 		rels := byCopy[c]
@@ -260,7 +293,11 @@ func (w *Work) Forget(ctx context.Context, paths []string) error {
 func (t *Tree) PlanInit(paths []string, policy ignore.DefaultPolicy) (*Gathered, error) {
 	g := &Gathered{policy: func(dir string) (string, string) { return policy.Ignore[dir], policy.GlobalIgnores[dir] }}
 	rules := ignore.NewRules().Child("", "", policy.GlobalIgnores[""])
+	ways := map[string]bool{}
 	for _, path := range paths {
+		if err := t.way(place{"", t.fs}, path, ways, g); err != nil {
+			return nil, err
+		}
 		if err := t.gather(place{"", t.fs}, path, rules, g); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -275,5 +312,6 @@ func (g *Gathered) Paths() []string {
 	for _, a := range g.add {
 		paths = append(paths, a.rel)
 	}
+	sort.Strings(paths)
 	return paths
 }

@@ -39,6 +39,7 @@ type part struct {
 	Files  bool      `json:"files,omitempty"`  // the files alone: the record stays as it is
 	Place  bool      `json:"place,omitempty"`  // the steps are complete and count
 	Commit string    `json:"commit,omitempty"` // the mark of a commit that is under way
+	Record identity  `json:"record"`           // of the live wc.db that the stage was made from
 	Steps  []step    `json:"steps,omitempty"`
 	Acks   acks      `json:"acks,omitempty"` // what the part has seen of withheld files
 }

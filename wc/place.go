@@ -306,6 +306,12 @@ func (w *placer) publish() error {
 	if _, err := os.Lstat(db); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	// While the stage's verb runs the live database is locked; after a crash
+	// somebody may have used svn before this recovery.
+	if now, err := w.identity(AdminDir + "/wc.db"); err != nil || now != w.part.Record {
+		w.tree.Warn("svn has worked in %s since rootwc was interrupted: its record stays; run rootwc update", w.base)
+		return err
+	}
 	if err := syncFile(db); err != nil {
 		return err
 	}

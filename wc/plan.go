@@ -123,7 +123,7 @@ func (p *planner) plan() error {
 	sort.Strings(sorted)
 	for _, rel := range sorted {
 		if n := p.new.nodes[rel]; n != nil && n.actual != nil && n.actual.conflict != nil {
-			p.clash(rel, "changed here and in the repository")
+			p.clash(rel, p.clashWords(rel))
 		}
 	}
 	for _, rel := range sorted {
@@ -140,6 +140,18 @@ func (p *planner) plan() error {
 	}
 	p.order()
 	return nil
+}
+
+// clashWords says what svn could not merge.
+func (p *planner) clashWords(rel string) string {
+	was, is := stateOf(p.old, rel), stateOf(p.new, rel)
+	switch {
+	case is == nil && was != nil:
+		return "changed here, deleted in the repository"
+	case is != nil && was == nil:
+		return "added here and in the repository"
+	}
+	return "changed here and in the repository"
 }
 
 // below says whether rel is at or below a path that clashes already.
@@ -549,10 +561,38 @@ func pristinePath(wc string, sum sha1Sum) string {
 	return filepath.Join(wc, AdminDir, "pristine", hex[:2], hex+".svn-base")
 }
 
+// keepFullDirs drops the removal of directories that hold what is not
+// versioned: they stay with it.
+func (p *planner) keepFullDirs() {
+	gone := map[string]bool{}
+	sort.Slice(p.steps, func(i, j int) bool { return p.steps[i].Rel > p.steps[j].Rel })
+	kept := p.steps[:0]
+	for _, s := range p.steps {
+		if s.Act == actRmdir && !p.allGone(s.Rel, gone) {
+			continue
+		}
+		gone[s.Rel] = gone[s.Rel] || s.Act == actRemove || s.Act == actRmdir
+		kept = append(kept, s)
+	}
+	p.steps = kept
+}
+
+// allGone says whether nothing stays in a live directory.
+func (p *planner) allGone(rel string, gone map[string]bool) bool {
+	d, err := openDir(p.live, rel)
+	if err != nil {
+		return true
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	return err == nil && !slices.ContainsFunc(names, func(n string) bool { return !gone[joinPath(rel, n)] })
+}
+
 // order sorts the steps so that each finds what it needs: files go before
 // their directories do, directories come before what is in them, and the
 // metadata of directories is set last, since it may close them.
 func (p *planner) order() {
+	p.keepFullDirs()
 	rank := map[action]int{actRemove: 0, actRmdir: 1, actMkdir: 2, actPut: 3, actMeta: 4}
 	sort.SliceStable(p.steps, func(i, j int) bool {
 		a, b := &p.steps[i], &p.steps[j]

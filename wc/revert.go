@@ -50,9 +50,9 @@ func (w *Work) revertCopy(ctx context.Context, c *Copy, entries []*Entry, opt Re
 	var deep []*Entry
 	for _, e := range entries {
 		switch {
-		case e.Withheld && e.Status != Normal:
+		case e.Withheld && e.Status != Normal && e.node == nil:
 			r.Refused = append(r.Refused, Refused{e.Path, "its content is withheld: the repository does not have it"})
-		case e.Withheld, e.Status == Normal && len(e.Properties) == 0, opt.MetadataOnly:
+		case e.Withheld && e.node == nil, e.Status == Normal && len(e.Properties) == 0, opt.MetadataOnly:
 			if len(e.Metadata) > 0 {
 				w.repairOne(e, opt, r)
 			}
@@ -146,11 +146,7 @@ func (w *Work) revertDeep(ctx context.Context, c *Copy, entries []*Entry, opt Re
 		return fmt.Errorf("cannot revert: %w", err)
 	}
 	r.changes(plan)
-	for _, e := range entries {
-		if e.Status == Added {
-			r.Changes = append(r.Changes, Change{Letter: '?', Path: e.Path, Note: "not to be added any more"})
-		}
-	}
+	r.unscheduled(entries)
 	for _, cl := range plan.clashes {
 		r.Refused = append(r.Refused, Refused{c.path(cl.rel), cl.why})
 	}
@@ -158,10 +154,44 @@ func (w *Work) revertDeep(ctx context.Context, c *Copy, entries []*Entry, opt Re
 	if opt.DryRun {
 		return w.drop(p)
 	}
+	if r.Saved, err = w.save(s, withheldIn(entries)); err != nil {
+		return fmt.Errorf("cannot keep what is replaced: %w", err)
+	}
 	if err := w.placeAndReport(p, r); err != nil {
 		return err
 	}
 	return w.dropConflicts(entries)
+}
+
+// unscheduled names the paths of which a revert changes only what svn was
+// going to do with them.
+func (r *Result) unscheduled(entries []*Entry) {
+	told := map[string]bool{}
+	for _, c := range r.Changes {
+		told[c.Path] = true
+	}
+	for _, e := range entries {
+		switch {
+		case told[e.Path]:
+		case e.Status == Added:
+			r.Changes = append(r.Changes, Change{Letter: '?', Path: e.Path, Note: "not to be added any more"})
+		case e.Status == Deleted:
+			r.Changes = append(r.Changes, Change{Letter: 'A', Path: e.Path, Note: "not to be deleted any more"})
+		case len(e.Properties) > 0:
+			r.Changes = append(r.Changes, Change{Letter: 'M', Path: e.Path, Note: "property " + strings.Join(e.Properties, ", ")})
+		}
+	}
+}
+
+// withheldIn are the files whose content no repository has.
+func withheldIn(entries []*Entry) []string {
+	var rels []string
+	for _, e := range entries {
+		if e.Withheld && e.live.exists {
+			rels = append(rels, e.rel)
+		}
+	}
+	return rels
 }
 
 func (w *Work) dropConflicts(entries []*Entry) error {

@@ -2,8 +2,10 @@ package wc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
@@ -323,6 +325,31 @@ func (s *stage) remove() {
 		}
 		fault.At("cleaned")
 	}
+}
+
+// forgetPristines removes the texts that svn has put into the live store for
+// a stage that is given up. The live database is locked, and svn adds texts
+// only under its lock, so nobody else has come to need them.
+func (s *stage) forgetPristines() error {
+	staged, err := pristines(filepath.Join(s.wc(), AdminDir, "wc.db"))
+	if err != nil {
+		return err
+	}
+	live, err := pristines(s.copy.admin("wc.db"))
+	if err != nil {
+		return err
+	}
+	for sum := range staged {
+		if live[sum] {
+			continue
+		}
+		name := pristinePath(s.copy.dir, sum)
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		_ = os.Remove(filepath.Dir(name)) // when it is empty
+	}
+	return nil
 }
 
 // propertyGroups orders paths by what has to be set on them, so that svn runs

@@ -46,6 +46,9 @@ func (t *Tree) Status(ctx context.Context, opt StatusOptions) ([]*Entry, error) 
 			s.nested[p] = true
 		}
 	}
+	for place := range t.places {
+		s.nested[place] = true
+	}
 	for _, c := range t.Copies {
 		if err := s.scanCopy(c); err != nil {
 			return nil, err
@@ -194,7 +197,7 @@ func (s *scan) child(dir string, child *node, disk fs.DirEntry, fd int, rules ig
 		}
 		return nil
 	}
-	if s.nested[path] && child.top().kind != kindDir {
+	if s.nested[path] && child.top().kind != kindDir && !child.top().fileExt {
 		return nil
 	}
 	l, ok := s.lstat(fd, name)

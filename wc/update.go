@@ -80,6 +80,7 @@ func (w *Work) Update(ctx context.Context, c *Copy, opt UpdateOptions) (*Result,
 	}
 	r.Notes = plan.notes
 	r.changes(plan)
+	sort.Slice(r.Conflicts, func(i, j int) bool { return r.Conflicts[i].Path < r.Conflicts[j].Path })
 	p.Steps = plan.steps
 	if opt.DryRun {
 		return r, w.drop(p)
@@ -130,7 +131,13 @@ func (w *Work) placeAndReport(p *part, r *Result) error {
 
 // drop gives up a part: its stage goes, nothing was touched.
 func (w *Work) drop(p *part) error {
-	w.stages[p].remove()
+	s := w.stages[p]
+	if s.copy != nil {
+		if err := as(s.user, s.forgetPristines); err != nil {
+			w.tree.Warn("texts that nothing refers to stay in %s: %v", s.copy.admin("pristine"), err)
+		}
+	}
+	s.remove()
 	return w.done(p)
 }
 
@@ -192,7 +199,7 @@ func (t *Tree) incoming(ctx context.Context, c *Copy, opt UpdateOptions) (*incom
 		in.nothing = true
 		return in, nil
 	}
-	entries, err := t.Client.Log(ctx, c.user, "--verbose", "--quiet", "--revision", fmt.Sprintf("%d:%d", from, to), "--", fmt.Sprintf("%s@%d", url, in.revision))
+	entries, err := t.Client.Log(ctx, c.user, "--verbose", "--quiet", "--revision", fmt.Sprintf("%d:%d", from, to), "--", fmt.Sprintf("%s@%d", url, to))
 	if err != nil {
 		in.all = true // the path was not there in between: look at everything
 		return in, nil

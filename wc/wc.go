@@ -51,6 +51,7 @@ type Tree struct {
 	Progress func(what string, done, total int)
 
 	fs     *os.Root
+	places map[string]bool // of externals, whatever is there
 	warned map[string]bool // names already reported as unknown
 }
 
@@ -104,6 +105,15 @@ func (t *Tree) Attach(path string) (*Copy, error) {
 	return c, nil
 }
 
+// Reserve notes a path that an external is defined for: what is there is no
+// unversioned path, and whoever knows of the external tells its state.
+func (t *Tree) Reserve(path string) {
+	if t.places == nil {
+		t.places = map[string]bool{}
+	}
+	t.places[path] = true
+}
+
 // CopyOf returns the innermost attached working copy that holds path, and
 // path relative to it. Nil when nothing is attached.
 func (t *Tree) CopyOf(path string) (*Copy, string) {
@@ -122,9 +132,8 @@ func (t *Tree) CopyOf(path string) (*Copy, string) {
 	return nil, path
 }
 
-// Rel turns a path as a user types it into one relative to the root: absolute
-// paths below the root, paths that the root's name begins, and relative ones,
-// which count from the root.
+// Rel makes a path relative to the root: an absolute one must lie below it, a
+// relative one counts from it.
 func (t *Tree) Rel(path string) (string, error) {
 	clean := filepath.Clean(path)
 	if filepath.IsAbs(clean) {
@@ -187,6 +196,15 @@ func (t *Tree) Exists(path string) bool {
 	defer d.Close()
 	names, _ := d.Readdirnames(1)
 	return len(names) > 0
+}
+
+// Known says whether something is at path, or under version control there.
+func (t *Tree) Known(path string) bool {
+	if _, err := t.fs.Lstat(orDot(path)); err == nil {
+		return true
+	}
+	c, rel := t.CopyOf(path)
+	return c != nil && c.rec.nodes[rel] != nil || t.withheldKnown(path)
 }
 
 // IsWorkingCopy says whether the root has a .svn.

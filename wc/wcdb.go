@@ -377,6 +377,25 @@ func presenceOf(s string) presence {
 	return presenceUnknown
 }
 
+// pristines lists the texts that a database knows.
+func pristines(path string) (map[sha1Sum]bool, error) {
+	conn, err := openDB(path)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	known := map[sha1Sum]bool{}
+	return known, query(conn, "SELECT checksum FROM PRISTINE", func(s *sqlite.Stmt) error {
+		var sum sha1Sum
+		text, _ := strings.CutPrefix(s.ColumnText(0), "$sha1$")
+		if n, err := hex.Decode(sum[:], []byte(text)); err != nil || n != len(sum) {
+			return fmt.Errorf("malformed checksum %q", text)
+		}
+		known[sum] = true
+		return nil
+	})
+}
+
 // quickCheck asks SQLite whether a database is sound.
 func quickCheck(conn *sqlite.Conn) error {
 	return query(conn, "PRAGMA quick_check(1)", func(s *sqlite.Stmt) error {

@@ -95,6 +95,9 @@ func (w *Work) stage(c *Copy) (*stage, *part, error) {
 		return nil, nil, err
 	}
 	p := &part{Path: c.Path, Stage: s.dir, User: s.user}
+	if info, err := c.fs.Lstat(AdminDir + "/wc.db"); err == nil {
+		p.Record = identityOfInfo(info)
+	}
 	return s, p, w.note(p, s)
 }
 

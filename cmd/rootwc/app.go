@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"rootwc/externals"
@@ -144,13 +145,64 @@ func loadDescription(t *wc.Tree) (*system.Description, error) {
 func paths(t *wc.Tree, operands []string) ([]string, error) {
 	var rels []string
 	for _, p := range operands {
-		rel, err := t.Rel(p)
+		rel, err := operand(t, p)
 		if err != nil {
 			return nil, err
 		}
 		rels = append(rels, rel)
 	}
 	return rels, nil
+}
+
+// known is paths for operands that must be there, or be under version control.
+func known(t *wc.Tree, operands []string) ([]string, error) {
+	rels, err := paths(t, operands)
+	for i, rel := range rels {
+		if !t.Known(rel) {
+			return nil, fmt.Errorf("cannot find %q: it is neither there nor under version control", operands[i])
+		}
+	}
+	return rels, err
+}
+
+// operand reads a path as svn does, from the working directory, where that
+// is below the root. Elsewhere, and when only that makes sense, it counts
+// from the root.
+func operand(t *wc.Tree, path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return t.Rel(path)
+	}
+	here, err := workingDirectory(t)
+	if err != nil {
+		return t.Rel(path)
+	}
+	near, nerr := t.Rel(filepath.Join(t.Root, here, path))
+	far, ferr := t.Rel(path)
+	if nerr != nil || ferr == nil && !t.Known(near) && t.Known(far) {
+		return far, ferr
+	}
+	return near, nil
+}
+
+// workingDirectory is the working directory relative to the root; an error
+// when it is not below it.
+func workingDirectory(t *wc.Tree) (string, error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	if cwd, err = filepath.EvalSymlinks(cwd); err != nil {
+		return "", err
+	}
+	root, err := filepath.EvalSymlinks(t.Root)
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(root, cwd)
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", fmt.Errorf("%q is not below %q", cwd, root)
+	}
+	return rel, nil
 }
 
 // confirm asks a question at a terminal; without one the answer is no.

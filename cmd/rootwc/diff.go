@@ -27,7 +27,7 @@ func (c *diffCmd) Run(a *app) error {
 		return fmt.Errorf("cannot compare: %w", err)
 	}
 	defer t.Close()
-	rels, err := paths(t, c.Paths)
+	rels, err := known(t, c.Paths)
 	if err != nil {
 		return err
 	}
@@ -70,15 +70,14 @@ func (a *app) difference(d *wc.Difference) {
 	} else if d.Status != wc.Normal && d.Status != wc.Modified {
 		fmt.Fprintf(a.out, "Index: %s (%s %s)\n%s\n", shown(d.Path), d.Status, d.Kind, rule)
 	}
-	if d.Withheld && d.Status == wc.Modified {
+	if d.Withheld && d.Status == wc.Modified && d.Old == nil {
 		fmt.Fprintf(a.out, "Index: %s\n%s\nContent changed; it is withheld, so there is nothing to compare with.\n", shown(d.Path), rule)
 	}
 	if len(d.Props) > 0 {
 		fmt.Fprintf(a.out, "\nProperty changes on: %s\n%s\n", shown(d.Path), strings.Repeat("_", len(rule)))
 		for _, p := range d.Props {
 			fmt.Fprintf(a.out, "%s: %s\n", propertyWord(p), p.Name)
-			a.sided('-', p.Old)
-			a.sided('+', p.New)
+			a.out.Write(p.Unified())
 		}
 	}
 	if len(d.Metadata) > 0 {
@@ -97,12 +96,6 @@ func propertyWord(p wc.PropertyDiff) string {
 		return "Deleted"
 	}
 	return "Modified"
-}
-
-func (a *app) sided(sign byte, text string) {
-	for line := range strings.Lines(text) {
-		fmt.Fprintf(a.out, "%c%s\n", sign, safe(strings.TrimSuffix(line, "\n")))
-	}
 }
 
 // revisions compares revisions in the repositories.

@@ -66,7 +66,7 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	rel, err := t.Rel(c.Path)
+	rel, err := operand(t, c.Path)
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,9 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 		return fmt.Errorf("cannot add external %q: %w", rel, err)
 	}
 	if defs, err = defs.Add(def); err != nil {
+		return err
+	}
+	if err := c.exists(a, t, dir, def); err != nil {
 		return err
 	}
 	if c.DryRun {
@@ -105,6 +108,23 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 		a.tellResult(r)
 		fmt.Fprintf(a.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(rel))
 		return incomplete("add external", []*wc.Result{r})
+	}
+	return nil
+}
+
+// exists asks the server before anything is defined.
+func (c *externalsAddCmd) exists(a *app, t *wc.Tree, dir string, def externals.Definition) error {
+	cp, at := t.CopyOf(dir)
+	url, err := externals.Resolve(def, cp.RepositoryRoot(), cp.DirURL(at))
+	if err != nil {
+		return err
+	}
+	peg := ""
+	if !def.Peg.IsHead() {
+		peg = def.Peg.String()
+	}
+	if _, err := t.Client.Info(a.ctx, nil, url, peg); err != nil {
+		return fmt.Errorf("cannot add external %q: %w", path.Join(dir, def.Target), err)
 	}
 	return nil
 }
@@ -190,7 +210,7 @@ func (c *externalsRemoveCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	rel, err := t.Rel(c.Path)
+	rel, err := operand(t, c.Path)
 	if err != nil {
 		return err
 	}
@@ -253,7 +273,7 @@ func (c *externalsPinCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	rel, err := t.Rel(c.Path)
+	rel, err := operand(t, c.Path)
 	if err != nil {
 		return err
 	}
@@ -294,7 +314,7 @@ func (c *externalsUnpinCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	rel, err := t.Rel(c.Path)
+	rel, err := operand(t, c.Path)
 	if err != nil {
 		return err
 	}

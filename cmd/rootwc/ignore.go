@@ -127,7 +127,7 @@ func (c *ignoreCmd) edit(a *app) (err error) {
 	}
 	defer end(t, w, &err)
 	for _, p := range c.Patterns {
-		rel, err := t.Rel(p)
+		rel, err := operand(t, p)
 		if err != nil {
 			return err
 		}
@@ -149,6 +149,13 @@ func (c *ignoreCmd) one(a *app, t *wc.Tree, w *wc.Work, rel, property string) er
 	value, err := t.Patterns(dir, property)
 	if err != nil {
 		return fmt.Errorf("cannot ignore %q: %w", rel, err)
+	}
+	if reason, bad := ignore.Useless(pattern); reason != "" && !c.Remove {
+		reason = strings.TrimPrefix(reason, "it ")
+		if bad {
+			return fmt.Errorf("cannot ignore %q: the pattern %s", rel, reason)
+		}
+		a.warn("%s: the pattern %s", rel, reason)
 	}
 	next := value
 	if c.Remove {

@@ -57,6 +57,11 @@ func (c *initCmd) Run(a *app) (err error) {
 		defer t.Close()
 		return c.plan(a, t, rels, policy)
 	}
+	if _, err := t.CheckInitURL(a.ctx, c.URL); err != nil {
+		t.Close()
+		return err
+	}
+	defer t.KeepTimes(".", "var", "var/lib")()
 	w, err := t.Begin("init")
 	if err != nil {
 		t.Close()
@@ -84,7 +89,7 @@ func (c *initCmd) plan(a *app, t *wc.Tree, rels []string, policy ignore.DefaultP
 	if err != nil {
 		return fmt.Errorf("cannot init: %w", err)
 	}
-	for _, p := range g.Paths() {
+	for _, p := range append([]string{".rootwc", wc.DescriptionPath}, g.Paths()...) {
 		a.line('A', p, "")
 	}
 	a.tellGathered(g)

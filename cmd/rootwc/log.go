@@ -31,7 +31,7 @@ func (c *logCmd) Run(a *app) error {
 		return fmt.Errorf("cannot show the log: %w", err)
 	}
 	defer t.Close()
-	rels, err := paths(t, c.Paths)
+	rels, err := known(t, c.Paths)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func undo(a *app, verb string, operands []string, dryRun bool, how func(*wc.Work
 		return err
 	}
 	defer end(t, w, &err)
-	rels, err := paths(t, operands)
+	rels, err := known(t, operands)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (c *restoreCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	rel, err := t.Rel(c.Path)
+	rel, err := operand(t, c.Path)
 	if err != nil {
 		return err
 	}
@@ -92,8 +92,8 @@ func (c *resolveCmd) Run(a *app) (err error) {
 	if len(c.Paths) == 0 {
 		return c.list(a)
 	}
-	accept, known := wc.Accepts[c.Accept]
-	if !known {
+	accept, ok := wc.Accepts[c.Accept]
+	if !ok {
 		return wc.Hint(errors.New("cannot resolve: --accept wants working, mine, theirs or base"), "rootwc resolve lists the conflicts with their files")
 	}
 	t, w, err := a.begin("resolve")
@@ -101,7 +101,7 @@ func (c *resolveCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	rels, err := paths(t, c.Paths)
+	rels, err := known(t, c.Paths)
 	if err != nil {
 		return err
 	}

@@ -49,10 +49,8 @@ func (c *forgetCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if !c.DryRun {
-		if err := w.Forget(a.ctx, rels); err != nil {
-			return err
-		}
+	if err := w.Forget(a.ctx, rels, c.DryRun); err != nil {
+		return err
 	}
 	for _, p := range rels {
 		a.line('D', p, "stays on disk")

@@ -23,7 +23,7 @@ func (c *statusCmd) Run(a *app) error {
 		return fmt.Errorf("cannot tell the status: %w", err)
 	}
 	defer t.Close()
-	rels, err := paths(t, c.Paths)
+	rels, err := known(t, c.Paths)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (c *updateCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	rels, err := paths(t, c.Paths)
+	rels, err := known(t, c.Paths)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,10 @@ func (u *updater) one(c *wc.Copy, opt wc.UpdateOptions) error {
 	u.results = append(u.results, r)
 	u.app.tellResult(r)
 	word := "At"
-	if len(r.Changes) > 0 {
+	switch {
+	case len(r.Changes) > 0 && u.dryRun:
+		word = "Would update to"
+	case len(r.Changes) > 0:
 		word = "Updated to"
 	}
 	fmt.Fprintf(u.app.out, "%s revision %d%s.\n", word, r.Revision, ofCopy(c.Path))

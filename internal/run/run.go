@@ -174,7 +174,7 @@ func Interactive(ctx context.Context, c Command, stdin, stdout, stderr *os.File)
 	cmd.Dir, cmd.Env = c.Dir, append(os.Environ(), c.Env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	if err := cmd.Run(); err != nil {
-		return &Error{Args: c.Args, Dir: c.Dir, Status: cmd.ProcessState.ExitCode(), Err: err}
+		return &Error{Args: c.Args, Dir: c.Dir, Status: cmd.ProcessState.ExitCode(), Err: errors.New(err.Error())}
 	}
 	return nil
 }
