@@ -34,9 +34,8 @@ type External struct {
 	Err      error    // why the state is not OK
 }
 
-// Discover finds the externals of every working copy attached to the tree,
-// attaches those that are there, and goes on with theirs. The list is sorted
-// by path. Definitions that are refused come as states, not as errors.
+// Discover finds the externals of the root's working copy, attaches those that
+// are there, and goes on with theirs. The list is sorted by path. Definitions that are refused come as states, not as errors.
 func Discover(t *wc.Tree) []External {
 	var found []External
 	byPath := map[string]bool{"": true}
@@ -47,7 +46,7 @@ func Discover(t *wc.Tree) []External {
 			}
 		}
 	}()
-	for queue := slices.Clone(t.Copies); len(queue) > 0; queue = queue[1:] {
+	for queue := slices.Clone(t.Copies[:1]); len(queue) > 0; queue = queue[1:] {
 		owner := queue[0]
 		defs, invalid := definitions(owner)
 		found = append(found, invalid...)

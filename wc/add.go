@@ -92,6 +92,11 @@ func (t *Tree) gatherAt(at place, fd int, rel, name string, rules ignore.Rules, 
 	if what, nested := nestedRepositories[name]; nested && l.values.Kind == metadata.Dir {
 		return skip(what + " of its own: not versioned, the files around it are")
 	}
+	if l.values.Kind == metadata.Symlink {
+		if why := unstorableLink(fd, name); why != "" {
+			return skip(why + ", which Subversion cannot store")
+		}
+	}
 	if !t.readXattrs(fd, name, &l) {
 		return skip("its attributes cannot be read")
 	}
@@ -310,7 +315,7 @@ func (w *Work) addTo(ctx context.Context, c *Copy, rels []string, opt AddOptions
 	}
 	p.Acks = scheduled(c, g.closed)
 	if err := w.schedule(ctx, s, g.add); err != nil {
-		return err
+		return fmt.Errorf("cannot add: %w", err)
 	}
 	if err := s.propset(ctx, keys(ways), "svn:ignore", "*\n"); err != nil {
 		return err
@@ -362,13 +367,18 @@ func scheduled(c *Copy, closed []addition) acks {
 // schedule tells svn of additions, in the stage. svn looks at their kind and,
 // for svn:mime-type, at the beginning of their content.
 func (w *Work) schedule(ctx context.Context, s *stage, add []addition) error {
-	var rels, fifos []string
+	var rels, fifos, links []string
 	err := as(s.user, func() error {
 		for _, a := range add {
-			if a.kind == metadata.Fifo {
+			take := s.take
+			switch a.kind {
+			case metadata.Fifo:
 				fifos = append(fifos, a.rel)
+			case metadata.Symlink:
+				links = append(links, a.rel)
+				take = s.standIn
 			}
-			if err := s.take(a.rel, a.kind); err != nil && !errors.Is(err, fs.ErrExist) {
+			if err := take(a.rel, a.kind); err != nil && !errors.Is(err, fs.ErrExist) {
 				return fmt.Errorf("cannot read %q: %w", joinPath(s.path, a.rel), cause(err))
 			}
 			rels = append(rels, a.rel)
@@ -381,7 +391,30 @@ func (w *Work) schedule(ctx context.Context, s *stage, add []addition) error {
 	if err := s.svnTargets(ctx, rels, "add", "--quiet", "--force", "--no-ignore", "--no-auto-props", noDepth); err != nil {
 		return err
 	}
+	err = as(s.user, func() error {
+		for _, rel := range links {
+			if err := s.root.Remove(rel); err != nil {
+				return err
+			}
+			if err := s.take(rel, metadata.Symlink); err != nil {
+				return fmt.Errorf("cannot read %q: %w", joinPath(s.path, rel), cause(err))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	return s.propset(ctx, fifos, metadata.PropSpecial, "fifo")
+}
+
+// standIn makes a symlink that leads nowhere for svn add, which follows the
+// real one: in circles, or back into the stage.
+func (s *stage) standIn(rel string, _ metadata.Kind) error {
+	if err := s.mkdirs(parentOf(rel)); err != nil {
+		return err
+	}
+	return s.root.Symlink("stand-in", rel)
 }
 
 // look reads one live path with its metadata.

@@ -269,7 +269,7 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 func (w *Work) seed(ctx context.Context, s *stage, opt CheckoutOptions) error {
 	var apart string
 	err := as(s.user, func() (err error) {
-		apart, err = os.MkdirTemp("", "rootwc-seed-")
+		apart, err = os.MkdirTemp(tempDir(s.user), "rootwc-seed-")
 		return err
 	})
 	if err != nil {

@@ -402,7 +402,7 @@ func (cm *Commit) Run(ctx context.Context, message string) ([]Committed, error) 
 		one, err := w.commitGroup(ctx, cm, groups[key], message)
 		if err != nil {
 			if len(done) > 0 {
-				err = Partial("%d of %d repositories committed: %w", len(done), len(order), err)
+				err = Partial("%d of %d %s committed: %w", len(done), len(order), whose(groups), err)
 			}
 			return done, err
 		}
@@ -411,6 +411,18 @@ func (cm *Commit) Run(ctx context.Context, message string) ([]Committed, error) 
 		}
 	}
 	return done, nil
+}
+
+// whose is the word for what a commit is split by.
+func whose(groups map[string][]*commitPart) string {
+	repositories := map[string]bool{}
+	for _, g := range groups {
+		repositories[g[0].copy.UUID()] = true
+	}
+	if len(repositories) < len(groups) {
+		return "owners' working copies"
+	}
+	return "repositories"
 }
 
 // acknowledgeOnly records parts that send nothing: only withheld content

@@ -162,6 +162,24 @@ func svnKind(k metadata.Kind) metadata.Kind {
 	return k
 }
 
+// maxLinkName leaves room for the ".tmp" that svn 1.14 appends to the name
+// while it makes a symlink.
+const maxLinkName = unix.NAME_MAX - len(".tmp")
+
+// unstorableLink says why Subversion cannot keep the symlink name in the open
+// directory fd, "" when it can.
+func unstorableLink(fd int, name string) string {
+	if len(name) > maxLinkName {
+		return fmt.Sprintf("name of a symlink longer than %d bytes", maxLinkName)
+	}
+	target := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, name, target)
+	if err == nil && !utf8.Valid(target[:n]) {
+		return "symlink target is not valid UTF-8"
+	}
+	return ""
+}
+
 // unstorable says why Subversion cannot keep a name, "" when it can. The
 // repository refuses control characters (E160005) and what is no UTF-8.
 func unstorable(name string) string {

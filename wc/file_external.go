@@ -3,7 +3,6 @@ package wc
 import (
 	"bytes"
 	"context"
-	"encoding/xml"
 	"fmt"
 	"sort"
 	"strconv"
@@ -100,7 +99,7 @@ func (c *Client) Kinds(ctx context.Context, user *run.User, urls []string) (map[
 			URL  string `xml:"url"`
 		} `xml:"entry"`
 	}
-	if err := xml.NewDecoder(bytes.NewReader(out)).Decode(&doc); err != nil {
+	if err := decodeXML(bytes.NewReader(out), &doc); err != nil {
 		return nil, fmt.Errorf("cannot read the output of svn info: %w", err)
 	}
 	kinds := map[string]string{}

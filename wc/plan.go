@@ -19,19 +19,20 @@ import (
 
 // planner works out what a stage's result means for the live tree.
 type planner struct {
-	tree     *Tree
-	stage    *stage
-	live     *os.Root
-	path     string               // of the working copy
-	names    metadata.Names       // after the change: an incoming etc/passwd counts
-	old, new *record              // old is nil in a first checkout
-	local    map[string]*Entry    // local changes by path relative to the working copy
-	settled  map[string]bool      // clashes that the record stays with
-	making   map[string]bool      // directories that take the place of something else
-	blocked  map[string]string    // directories nothing may be placed below, and why
-	pending  map[string]*Conflict // conflicts from before, by path
-	takeAll  bool                 // first checkout: the repository's version wins
-	exact    map[string]bool      // rels to plan; nil means all
+	tree       *Tree
+	stage      *stage
+	live       *os.Root
+	path       string               // of the working copy
+	names      metadata.Names       // after the change: an incoming etc/passwd counts
+	old, new   *record              // old is nil in a first checkout
+	local      map[string]*Entry    // local changes by path relative to the working copy
+	settled    map[string]bool      // clashes that the record stays with
+	properties map[string][]string  // svn properties that change, by path
+	making     map[string]bool      // directories that take the place of something else
+	blocked    map[string]string    // directories nothing may be placed below, and why
+	pending    map[string]*Conflict // conflicts from before, by path
+	takeAll    bool                 // first checkout: the repository's version wins
+	exact      map[string]bool      // rels to plan; nil means all
 
 	steps    []step
 	clashes  []clash
@@ -104,7 +105,7 @@ func (p *planner) wanted(rec *record, s *state, rel string) metadata.Values {
 // can be carried out.
 func (p *planner) plan() error {
 	p.steps, p.clashes, p.replaced, p.notes = nil, nil, nil, nil
-	p.blocked, p.making = map[string]string{}, map[string]bool{}
+	p.blocked, p.making, p.properties = map[string]string{}, map[string]bool{}, map[string][]string{}
 	rels := map[string]bool{}
 	for rel := range p.new.nodes {
 		rels[rel] = true
@@ -123,7 +124,15 @@ func (p *planner) plan() error {
 	sort.Strings(sorted)
 	for _, rel := range sorted {
 		if n := p.new.nodes[rel]; n != nil && n.actual != nil && n.actual.conflict != nil {
-			p.clash(rel, p.clashWords(rel))
+			l, err := p.lstat(rel)
+			if err != nil {
+				return err
+			}
+			if why := p.inTheWay(rel, &l); why != "" {
+				p.refuse(rel, why)
+			} else {
+				p.clash(rel, p.clashWords(rel))
+			}
 		}
 	}
 	for _, rel := range sorted {
@@ -193,6 +202,9 @@ func (p *planner) one(rel string, was, is *state) error {
 		p.refuse(rel, why)
 		return nil
 	}
+	if was != nil && is != nil {
+		p.noteProperties(rel, was, is)
+	}
 	if k := p.pending[joinPath(p.path, rel)]; k != nil && k.Recorded {
 		p.clash(rel, "in conflict since an earlier update")
 		return nil
@@ -217,6 +229,14 @@ func (p *planner) one(rel string, was, is *state) error {
 		return nil
 	}
 	return p.file(rel, was, is, &l, want)
+}
+
+// noteProperties notes the properties that change beside the metadata.
+func (p *planner) noteProperties(rel string, was, is *state) {
+	names := slices.DeleteFunc(changedNames(was.props, is.props), func(n string) bool { return slices.Contains(metadata.PropertyNames[:], n) })
+	if len(names) > 0 {
+		p.properties[rel] = names
+	}
 }
 
 // unsafeName says why no path of a repository may be called so.

@@ -118,9 +118,9 @@ func (s *scan) scanCopy(c *Copy) error {
 	}
 	if c.Path != "" { // the machine's own root directory is not ours to judge
 		if s.tree.readXattrs(fd, ".", &own) {
-			s.versioned("", root, own, def)
+			s.versioned("", root, own, fd, def)
 		}
-	} else if e := s.entry("", root, own); s.propertyChanges(e) {
+	} else if e := s.entry("", root, own); s.propertyChanges(e) && s.wanted("") {
 		s.emit(e)
 	}
 	return s.dir("", root, fd, rules, def)
@@ -204,7 +204,7 @@ func (s *scan) child(dir string, child *node, disk fs.DirEntry, fd int, rules ig
 	if !ok {
 		return nil
 	}
-	descend := s.versioned(rel, child, l, def)
+	descend := s.versioned(rel, child, l, fd, def)
 	if !descend {
 		return nil
 	}
@@ -262,9 +262,9 @@ func (s *scan) entry(rel string, n *node, l live) *Entry {
 	return e
 }
 
-// versioned compares one versioned path and says whether to look at its
-// children.
-func (s *scan) versioned(rel string, n *node, l live, def metadata.Defaults) (descend bool) {
+// versioned compares one versioned path, in the open directory fd, and says
+// whether to look at its children.
+func (s *scan) versioned(rel string, n *node, l live, fd int, def metadata.Defaults) (descend bool) {
 	e := s.entry(rel, n, l)
 	e.def = def
 	top := n.top()
@@ -289,6 +289,11 @@ func (s *scan) versioned(rel string, n *node, l live, def metadata.Defaults) (de
 	default:
 		descend = isDir
 		s.compare(e, want, props, def)
+		if e.Status == Modified && want == metadata.Symlink {
+			if why := unstorableLink(fd, n.name); why != "" {
+				e.Status, e.Note = Unstorable, why
+			}
+		}
 	}
 	if n.actual != nil && n.actual.conflict != nil {
 		e.Status = Conflicted
@@ -455,6 +460,10 @@ func (s *scan) unversioned(rel, path string, disk fs.DirEntry, fd int, rules ign
 		e.Status = Ignored
 	} else if why := unstorable(disk.Name()); why != "" {
 		e.Status, e.Note = Unstorable, why
+	} else if e.Kind == metadata.Symlink {
+		if why := unstorableLink(fd, disk.Name()); why != "" {
+			e.Status, e.Note = Unstorable, why
+		}
 	}
 	s.emit(e)
 }

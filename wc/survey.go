@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -92,7 +91,7 @@ func parseList(r io.Reader) ([]SurveyNode, error) {
 			Size int64  `xml:"size"`
 		} `xml:"list>entry"`
 	}
-	if err := xml.NewDecoder(r).Decode(&doc); err != nil {
+	if err := decodeXML(r, &doc); err != nil {
 		return nil, fmt.Errorf("cannot read the output of svn list: %w", err)
 	}
 	var nodes []SurveyNode
@@ -114,7 +113,7 @@ func parsePropList(r io.Reader, url string) (map[string]map[string]string, error
 			} `xml:"property"`
 		} `xml:"target"`
 	}
-	if err := xml.NewDecoder(r).Decode(&doc); err != nil && err != io.EOF {
+	if err := decodeXML(r, &doc); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("cannot read the output of svn proplist: %w", err)
 	}
 	all := map[string]map[string]string{}
@@ -149,17 +148,26 @@ func (t *Tree) Blockers(path string, s *Survey) ([]Blocker, error) {
 		}
 	}
 	unknown := map[string]string{}
+	dirs := map[string]bool{"": true}
+	for _, n := range s.Nodes {
+		dirs[n.Path] = n.Dir
+	}
 	for rel, props := range s.Properties {
-		_, missing, problems := metadata.Wanted(propLookup(props), metadata.File, metadata.StandardDefaults, names)
+		kind := metadata.File
+		switch {
+		case dirs[rel]:
+			kind = metadata.Dir
+		case hasKey(props, "svn:special"):
+			kind = metadata.Symlink
+		}
+		_, missing, problems := metadata.Wanted(propLookup(props), kind, s.defaults(rel, names), names)
 		for _, m := range missing {
 			if at, seen := unknown[m]; !seen || joinPath(path, rel) < at {
 				unknown[m] = joinPath(path, rel)
 			}
 		}
 		for _, p := range problems {
-			if p.Property != metadata.PropSpecial {
-				found = append(found, Blocker{joinPath(path, rel), p.Error()})
-			}
+			found = append(found, Blocker{joinPath(path, rel), p.Error()})
 		}
 	}
 	for name, at := range unknown {
@@ -172,6 +180,22 @@ func (t *Tree) Blockers(path string, s *Survey) ([]Blocker, error) {
 	}
 	sort.Slice(found, func(i, j int) bool { return found[i].Path+found[i].Why < found[j].Path+found[j].Why })
 	return found, nil
+}
+
+// defaults are those in force at rel, from the directories above it.
+func (s *Survey) defaults(rel string, names metadata.Names) metadata.Defaults {
+	def := metadata.StandardDefaults
+	for i := range rel {
+		if i > 0 && rel[i] != '/' {
+			continue
+		}
+		if v := s.Properties[rel[:i]][metadata.PropDefaults]; v != "" {
+			if d, _, err := metadata.ParseDefaults(v, def, names); err == nil {
+				def = d
+			}
+		}
+	}
+	return def
 }
 
 // inTheWay says what of the live tree the repository's path cannot replace.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -123,7 +124,7 @@ func (c *Client) configFor(user *run.User) (string, error) {
 	}
 	var dir string
 	err := as(user, func() (err error) {
-		if dir, err = os.MkdirTemp("", "rootwc-svn-"); err != nil {
+		if dir, err = os.MkdirTemp(tempDir(user), "rootwc-svn-"); err != nil {
 			return err
 		}
 		return WriteConfig(dir)
@@ -136,6 +137,15 @@ func (c *Client) configFor(user *run.User) (string, error) {
 	}
 	c.homes[user.UID] = dir
 	return dir, nil
+}
+
+// tempDir is where a user may make temporary files: TMPDIR is the caller's,
+// and may be closed to others (pam_tmpdir).
+func tempDir(user *run.User) string {
+	if user != nil {
+		return "/tmp"
+	}
+	return ""
 }
 
 // ownConfig is ConfigDir, or a temporary directory where the state directory
@@ -253,10 +263,39 @@ func (c *Client) Info(ctx context.Context, user *run.User, url, peg string) (Inf
 		peg = "HEAD"
 	}
 	out, err := c.Run(ctx, Call{User: user, Args: []string{"info", "--xml", "--", url + "@" + peg}})
+	if HasCode(err, "170000", "200009", "160013") {
+		err = &notThereError{url, err}
+	}
 	if err != nil {
 		return Info{}, err
 	}
 	return parseInfo(bytes.NewReader(out))
+}
+
+// notThereError says that a server has nothing at a URL.
+type notThereError struct {
+	url string
+	err error
+}
+
+func (e *notThereError) Error() string { return e.url + ": no such path in the repository" }
+func (e *notThereError) Unwrap() error { return e.err }
+
+// decodeXML reads svn's XML, in which paths and messages may hold characters
+// that XML does not allow (U+FFFE, U+FFFF, control characters); they become
+// U+FFFD.
+func decodeXML(r io.Reader, doc any) error {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	clean := bytes.Map(func(c rune) rune {
+		if c == 0xfffe || c == 0xffff || c < 0x20 && c != '\t' && c != '\n' && c != '\r' {
+			return utf8.RuneError
+		}
+		return c
+	}, text)
+	return xml.Unmarshal(clean, doc)
 }
 
 func parseInfo(r io.Reader) (Info, error) {
@@ -272,7 +311,7 @@ func parseInfo(r io.Reader) (Info, error) {
 			} `xml:"commit"`
 		} `xml:"entry"`
 	}
-	if err := xml.NewDecoder(r).Decode(&doc); err != nil {
+	if err := decodeXML(r, &doc); err != nil {
 		return Info{}, fmt.Errorf("cannot read the output of svn info: %w", err)
 	}
 	e := doc.Entry
@@ -326,7 +365,7 @@ func parseLog(r io.Reader) ([]LogEntry, error) {
 			} `xml:"revprops>property"`
 		} `xml:"logentry"`
 	}
-	if err := xml.NewDecoder(r).Decode(&doc); err != nil {
+	if err := decodeXML(r, &doc); err != nil {
 		return nil, fmt.Errorf("cannot read the output of svn log: %w", err)
 	}
 	var entries []LogEntry

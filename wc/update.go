@@ -59,22 +59,32 @@ type UpdateOptions struct {
 // then still records their old revision.
 func (w *Work) Update(ctx context.Context, c *Copy, opt UpdateOptions) (*Result, error) {
 	r := &Result{WorkingCopy: c.Path, Revision: c.Revision()}
-	incoming, err := w.tree.incoming(ctx, c, opt)
+	in, err := w.tree.incoming(ctx, c, opt)
 	if err == nil {
-		err = w.tree.incomingFiles(ctx, c, incoming)
+		err = w.tree.incomingFiles(ctx, c, in)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot update %q: %w", w.tree.abs(c.Path), err)
 	}
-	r.Revision = incoming.revision
-	if incoming.nothing && !opt.Files {
+	r.Revision = in.revision
+	if in.nothing && !opt.Files {
 		return r, nil
 	}
 	s, p, err := w.stage(c)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := w.fetch(ctx, s, incoming, opt, r)
+	plan, err := w.fetch(ctx, s, in, opt, r)
+	if errors.Is(err, errUnforeseen) {
+		if err := w.drop(p); err != nil {
+			return nil, err
+		}
+		if s, p, err = w.stage(c); err != nil {
+			return nil, err
+		}
+		in.all = true
+		plan, err = w.fetch(ctx, s, in, opt, r)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot update %q: %w", w.tree.abs(c.Path), err)
 	}
@@ -162,6 +172,26 @@ func (in *incoming) touches(rel string) bool {
 			return false
 		}
 	}
+}
+
+// errUnforeseen says that an update touched what the log had not announced.
+// There the stage held a stand-in, which svn took for a local change.
+var errUnforeseen = errors.New("the log does not tell all that changed")
+
+// unforeseen says whether the update has changed such a path.
+func (in *incoming) unforeseen(p *planner) bool {
+	for rel := range p.new.nodes {
+		is := stateOf(p.new, rel)
+		if !in.touches(rel) && !stateOf(p.old, rel).same(is) && (is == nil || !is.row.fileExt) {
+			return true
+		}
+	}
+	for rel := range p.old.nodes {
+		if !in.touches(rel) && stateOf(p.old, rel) != nil && stateOf(p.new, rel) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // incoming asks first and fetches second: one question for what changed last
@@ -312,6 +342,9 @@ func (w *Work) fetch(ctx context.Context, s *stage, in *incoming, opt UpdateOpti
 		}
 		if p.names, err = w.tree.namesAfter(p.new, s); err != nil {
 			return nil, err
+		}
+		if in.unforeseen(p) {
+			return nil, errUnforeseen
 		}
 		if err := as(c.user, p.plan); err != nil {
 			return nil, err
@@ -597,6 +630,16 @@ func (r *Result) changes(p *planner) {
 		}
 		told[ch.Path] = true
 		r.Changes = append(r.Changes, ch)
+	}
+	for rel, names := range p.properties {
+		note := "property " + strings.Join(names, ", ")
+		if i := slices.IndexFunc(r.Changes, func(c Change) bool { return c.Path == joinPath(p.path, rel) }); i < 0 {
+			r.Changes = append(r.Changes, Change{Letter: 'M', Path: joinPath(p.path, rel), Note: note})
+		} else if r.Changes[i].Note == "" {
+			r.Changes[i].Note = note
+		} else {
+			r.Changes[i].Note += ", " + note
+		}
 	}
 	sort.Slice(r.Changes, func(i, j int) bool { return r.Changes[i].Path < r.Changes[j].Path })
 }

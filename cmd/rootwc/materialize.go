@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rootwc/externals"
@@ -35,6 +36,9 @@ func (c *materializeCmd) Run(a *app) (err error) {
 	if c.Check {
 		defer t.Close()
 		return c.check(a, t)
+	}
+	if c.Plan || c.DryRun {
+		defer t.KeepTimes(".", "var", "var/lib")()
 	}
 	w, err := t.Begin("materialize")
 	if err != nil {
@@ -128,6 +132,9 @@ func (m *materializer) finish() error {
 		}
 		a.externals = externals.Discover(t)
 	}
+	if err := m.missing(); err != nil {
+		return err
+	}
 	for _, e := range a.externals {
 		if e.State == externals.Invalid {
 			m.failed = append(m.failed, fmt.Errorf("external %q: %w", e.Path, e.Err))
@@ -135,6 +142,35 @@ func (m *materializer) finish() error {
 		}
 	}
 	return m.summary()
+}
+
+// missing brings back versioned paths that are not there: an earlier run may
+// have had to leave them out.
+func (m *materializer) missing() error {
+	entries, err := m.tree.Status(m.app.ctx, wc.StatusOptions{})
+	if err != nil {
+		return err
+	}
+	var paths []string
+	for _, e := range entries {
+		if e.Status == wc.Missing && !e.Withheld {
+			paths = append(paths, e.Path)
+		}
+	}
+	fresh := map[string]bool{} // the run that brought it up has told what is left
+	for _, r := range m.results {
+		fresh[r.WorkingCopy] = true
+	}
+	paths = slices.DeleteFunc(paths, func(p string) bool { c, _ := m.tree.CopyOf(p); return fresh[c.Path] })
+	if len(paths) == 0 {
+		return nil
+	}
+	results, err := m.work.Revert(m.app.ctx, wc.RevertOptions{Paths: paths})
+	for _, r := range results {
+		m.results = append(m.results, r)
+		m.app.tellResult(r)
+	}
+	return err
 }
 
 // summary applies what is recorded of withheld files and tells what is left.
@@ -222,8 +258,8 @@ func (c *materializeCmd) check(a *app, t *wc.Tree) error {
 	for _, one := range surveyAll(a, t, url, c.Revision) {
 		if one.err != nil {
 			why := one.err.Error()
-			if one.external.URL != "" {
-				why = one.external.URL + ": " + why
+			if url := one.external.URL; url != "" && !strings.Contains(why, url) {
+				why = url + ": " + why
 			}
 			blockers = append(blockers, wc.Blocker{Path: one.external.Path, Why: why})
 			continue
