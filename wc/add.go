@@ -234,6 +234,9 @@ func (w *Work) Add(ctx context.Context, opt AddOptions) (*AddResult, error) {
 			return nil, Hint(Refuse("cannot add %q: it lies below the mount point %q, which a working copy does not cross", path, point),
 				"give that file system a working copy of its own: rootwc externals add URL %s", point)
 		}
+		if link := c.symlinkAbove(rel); link != "" {
+			return nil, Refuse("cannot add %q: %q is a symlink", path, c.path(link))
+		}
 		if _, err := c.fs.Lstat(orDot(rel)); err != nil {
 			return nil, fmt.Errorf("cannot add %q: %w", path, cause(err))
 		}
@@ -249,6 +252,19 @@ func (w *Work) Add(ctx context.Context, opt AddOptions) (*AddResult, error) {
 	r.finish()
 	sort.Strings(r.Paths)
 	return r, nil
+}
+
+// symlinkAbove is the first symlink on the way down to rel, "" for none.
+func (c *Copy) symlinkAbove(rel string) string {
+	for i := range rel {
+		if rel[i] != '/' {
+			continue
+		}
+		if info, err := c.fs.Lstat(rel[:i]); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return rel[:i]
+		}
+	}
+	return ""
 }
 
 func (w *Work) addTo(ctx context.Context, c *Copy, rels []string, opt AddOptions, r *AddResult) error {
@@ -267,13 +283,6 @@ func (w *Work) addTo(ctx context.Context, c *Copy, rels []string, opt AddOptions
 				continue
 			}
 			for dir := parentOf(rel); dir != "" && !c.Versioned(dir); dir = parentOf(dir) {
-				info, err := c.fs.Lstat(dir)
-				if err != nil {
-					return err
-				}
-				if !info.IsDir() {
-					return Refuse("cannot add %q: %q is a symlink", c.path(rel), c.path(dir))
-				}
 				ways[dir] = true
 			}
 			var rules ignore.Rules

@@ -177,6 +177,19 @@ func (t *Tree) Patterns(dir, property string) (string, error) {
 	return v, nil
 }
 
+// CutRange cuts "N:M" into its revisions; a date in braces holds colons of
+// its own. The second is empty when there is one only.
+func CutRange(revisions string) (from, to string) {
+	if strings.HasPrefix(revisions, "{") {
+		if end := strings.IndexByte(revisions, '}'); end >= 0 {
+			return revisions[:end+1], strings.TrimPrefix(revisions[end+1:], ":")
+		}
+		return revisions, ""
+	}
+	from, to, _ = strings.Cut(revisions, ":")
+	return from, to
+}
+
 // DiffRevisions is svn's diff of a path between two revisions, "N:M", or
 // between one and the working copy's.
 func (t *Tree) DiffRevisions(ctx context.Context, path, revisions string) ([]byte, error) {
@@ -184,16 +197,8 @@ func (t *Tree) DiffRevisions(ctx context.Context, path, revisions string) ([]byt
 	if c == nil {
 		return nil, ErrNotWorkingCopy
 	}
-	from, to, two := strings.Cut(revisions, ":")
-	if strings.HasPrefix(revisions, "{") { // a date holds colons
-		end := strings.IndexByte(revisions, '}')
-		if end < 0 {
-			return nil, fmt.Errorf("%q is no revision", revisions)
-		}
-		from, to = revisions[:end+1], strings.TrimPrefix(revisions[end+1:], ":")
-		two = to != ""
-	}
-	if !two { // with the files as they are; this svn reads the live tree and writes nothing
+	from, to := CutRange(revisions)
+	if to == "" { // with the files as they are; this svn reads the live tree and writes nothing
 		return t.Client.Run(ctx, Call{User: c.user, Dir: c.dir, Args: []string{"diff", "--internal-diff", "--revision", from, "--", target(rel)}})
 	}
 	peg := fmt.Sprint(c.Revision())
@@ -206,8 +211,49 @@ func (t *Tree) Log(ctx context.Context, path string, args ...string) ([]LogEntry
 	if c == nil {
 		return nil, ErrNotWorkingCopy
 	}
-	args = append(args, "--", c.DirURL(rel)+"@"+fmt.Sprint(c.pegOf(rel)))
-	return t.Client.Log(ctx, c.user, args...)
+	at := func(peg string) []string { return append(args[:len(args):len(args)], "--", c.DirURL(rel)+"@"+peg) }
+	entries, err := t.Client.Log(ctx, c.user, at(c.pegOf(rel))...)
+	if !HasCode(err, "160013", "195012", "170000", "200009") {
+		return entries, err
+	}
+	last, found := t.lastSeen(ctx, c, rel)
+	if !found {
+		return nil, fmt.Errorf("it is not in the repository, and never was")
+	}
+	// the history ends before the deletion: a range from HEAD would be refused
+	for i := range args {
+		if args[i] == "HEAD:1" {
+			args[i] = fmt.Sprintf("%d:1", last)
+		}
+	}
+	entries, err = t.Client.Log(ctx, c.user, at(fmt.Sprint(last))...)
+	if err != nil {
+		return nil, err
+	}
+	end, err := t.Client.Log(ctx, c.user, "--revision", fmt.Sprint(last+1), "--", c.RepositoryRoot()+"@HEAD")
+	return append(end, entries...), err
+}
+
+// lastSeen finds the revision before a path was deleted from the repository.
+func (t *Tree) lastSeen(ctx context.Context, c *Copy, rel string) (int64, bool) {
+	dir := parentOf(rel)
+	for dir != "" && !c.Versioned(dir) {
+		dir = parentOf(dir)
+	}
+	entries, err := t.Client.Log(ctx, c.user, "--verbose", "--quiet", "--", c.DirURL(dir)+"@HEAD")
+	if err != nil {
+		return 0, false
+	}
+	path := strings.TrimPrefix(UnescapeURL(strings.TrimPrefix(c.DirURL(rel), c.rec.reposRoot)), "/")
+	for _, e := range entries {
+		for _, p := range e.Paths {
+			gone := strings.TrimPrefix(p.Path, "/")
+			if (p.Action == "D" || p.Action == "R") && (gone == path || strings.HasPrefix(path, gone+"/")) {
+				return e.Revision - 1, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // pegOf is a revision in which rel has the name that it has here.

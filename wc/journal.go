@@ -130,7 +130,16 @@ func (t *Tree) recover() error {
 		switch {
 		case p.Place:
 			t.Warn("finishing the interrupted rootwc %s in %s", j.Verb, t.abs(p.Path))
-			if _, err := t.finish(p); err != nil {
+			done, err := t.finish(p)
+			if err == nil {
+				for _, u := range done.unset {
+					t.Warn("metadata not set: %s", u)
+				}
+				for _, path := range done.late {
+					t.Warn("%s is in conflict: %s", path, changedMeanwhile)
+				}
+			}
+			if err != nil {
 				return fmt.Errorf("cannot finish the interrupted rootwc %s: %w", j.Verb, err)
 			}
 		case p.URL != "":

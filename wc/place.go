@@ -249,7 +249,6 @@ func (w *placer) meta(s *step, now identity) error {
 	defer fd.Close()
 	for _, failed := range applyAt(int(fd.Fd()), name, guarded(*s.Want, w.part), now) {
 		w.unset = append(w.unset, fmt.Sprintf("%s: %v", joinPath(w.part.Path, s.Rel), failed))
-		w.tree.Warn("%s: %v", joinPath(w.part.Path, s.Rel), failed)
 	}
 	return nil
 }

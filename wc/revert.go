@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -330,7 +331,7 @@ func (w *Work) scratch(c *Copy, dir string) (*stage, *part, error) {
 func (w *Work) fetchOld(ctx context.Context, s *stage, c *Copy, dir, name, revision string) error {
 	url := c.DirURL(dir)
 	pegs := []string{revision}
-	if n := c.rec.nodes[joinPath(dir, name)]; n != nil && n.base() != nil {
+	if n := c.rec.nodes[joinPath(dir, name)]; n != nil && n.base() != nil && n.visible() {
 		pegs = []string{fmt.Sprint(n.base().revision), revision}
 	}
 	var failed error
@@ -565,4 +566,15 @@ func RevisionWord(s string) string {
 		return s
 	}
 	return "{" + s + "}"
+}
+
+// datePattern is the beginning of every date that svn reads: a year or a time.
+var datePattern = regexp.MustCompile(`^\{?\d[\d:TZ .+-]*\}?$`)
+
+// CheckRevisionWord says what is wrong with a word that [RevisionWord] gets.
+func CheckRevisionWord(s string) error {
+	if word := RevisionWord(s); word[0] == '{' && !datePattern.MatchString(s) {
+		return Hint(fmt.Errorf("%q is neither a revision nor a date", s), "a number, HEAD, 2026-05-01 or 2026-05-01T12:00")
+	}
+	return nil
 }

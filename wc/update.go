@@ -50,6 +50,7 @@ type UpdateOptions struct {
 	Revision string // number, HEAD or {DATE}; "" is HEAD
 	URL      string // switch the working copy to this URL
 	Files    bool   // look at file externals even when nothing is new
+	Emptying bool   // even when most of the tree goes
 	DryRun   bool
 }
 
@@ -95,6 +96,10 @@ func (w *Work) Update(ctx context.Context, c *Copy, opt UpdateOptions) (*Result,
 	if opt.DryRun {
 		return r, w.drop(p)
 	}
+	if gone, all := plan.losses(); !opt.Emptying && gone > all/2 && gone >= emptyingFrom {
+		return nil, Hint(Refuse("cannot update %q: revision %d deletes %d of its %d files", w.tree.abs(c.Path), in.revision, gone, all),
+			"look at it with --dry-run; --emptying lets it happen")
+	}
 	for _, conflict := range r.Conflicts {
 		if err := w.tree.State.storeConflict(conflict, conflict.sides); err != nil {
 			return nil, err
@@ -105,6 +110,25 @@ func (w *Work) Update(ctx context.Context, c *Copy, opt UpdateOptions) (*Result,
 		return nil, err
 	}
 	return r, w.settleConflicts(c, plan, r)
+}
+
+// emptyingFrom is the number of files from which on an update that takes away
+// more than half of a working copy is taken for a mistake.
+const emptyingFrom = 5
+
+// losses counts the files that the plan removes, and all that are recorded.
+func (p *planner) losses() (gone, all int) {
+	for rel := range p.old.nodes {
+		if s := stateOf(p.old, rel); s != nil && s.kind != metadata.Dir {
+			all++
+		}
+	}
+	for i := range p.steps {
+		if p.steps[i].Act == actRemove {
+			gone++
+		}
+	}
+	return gone, all
 }
 
 // settleConflicts drops the conflicts that this update has merged after all:

@@ -84,7 +84,10 @@ func end(t *wc.Tree, w *wc.Work, err *error) {
 func (a *app) openRoot() (*wc.Tree, error) {
 	t, err := wc.Open(a.global.Root)
 	if err != nil {
-		return nil, wc.Hint(err, "name the machine's root with --root")
+		if errors.Is(err, os.ErrNotExist) {
+			err = wc.Hint(err, "name the machine's root with --root")
+		}
+		return nil, err
 	}
 	t.Warn = func(format string, args ...any) { a.warn(format, args...) }
 	t.Progress = a.progress.show

@@ -22,6 +22,9 @@ type diffDoc struct {
 
 // Run shows what changed; only -r asks a server.
 func (c *diffCmd) Run(a *app) error {
+	if err := checkRange(c.Revision); err != nil {
+		return err
+	}
 	t, err := a.open()
 	if err != nil {
 		return fmt.Errorf("cannot compare: %w", err)
@@ -59,6 +62,15 @@ func (c *diffCmd) Run(a *app) error {
 		return errDifferences
 	}
 	return err
+}
+
+// checkRange looks at N or N:M before svn does.
+func checkRange(words string) error {
+	from, to := wc.CutRange(words)
+	if err := checkRevision(from); err != nil {
+		return err
+	}
+	return checkRevision(to)
 }
 
 const rule = "==================================================================="

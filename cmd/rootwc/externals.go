@@ -107,7 +107,7 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 		}
 		a.tellResult(r)
 		fmt.Fprintf(a.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(rel))
-		return incomplete("add external", []*wc.Result{r})
+		return incomplete("materialize", []*wc.Result{r})
 	}
 	return nil
 }

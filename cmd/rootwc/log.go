@@ -26,12 +26,15 @@ type logged struct {
 
 // Run shows the revisions of every repository below the root as one history.
 func (c *logCmd) Run(a *app) error {
+	if err := checkRange(c.Revision); err != nil {
+		return err
+	}
 	t, err := a.open()
 	if err != nil {
 		return fmt.Errorf("cannot show the log: %w", err)
 	}
 	defer t.Close()
-	rels, err := known(t, c.Paths)
+	rels, err := paths(t, c.Paths)
 	if err != nil {
 		return err
 	}
@@ -73,7 +76,7 @@ func (c *logCmd) collect(a *app, t *wc.Tree, rels []string) ([]logged, error) {
 		cp, _ := t.CopyOf(rel)
 		entries, err := t.Log(a.ctx, rel, args...)
 		if err != nil {
-			return nil, fmt.Errorf("cannot show the log of %q: %w", rel, err)
+			return nil, fmt.Errorf("cannot show the log of %q: %w", shown(rel), err)
 		}
 		for _, e := range entries {
 			i := slices.IndexFunc(all, func(l logged) bool {

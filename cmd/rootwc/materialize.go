@@ -21,6 +21,9 @@ type materializeCmd struct {
 
 // Run brings the machine's tree back: the root, then its externals.
 func (c *materializeCmd) Run(a *app) (err error) {
+	if err := checkRevision(c.Revision); err != nil {
+		return err
+	}
 	t, err := a.openRoot()
 	if err != nil {
 		return err

@@ -64,6 +64,9 @@ type restoreCmd struct {
 
 // Run brings back content and metadata; the result is a local change.
 func (c *restoreCmd) Run(a *app) (err error) {
+	if err := wc.CheckRevisionWord(c.At); err != nil {
+		return fmt.Errorf("cannot restore %q: %w", c.Path, err)
+	}
 	t, w, err := a.begin("restore")
 	if err != nil {
 		return err

@@ -98,7 +98,7 @@ func incomplete(verb string, results []*wc.Result) error {
 	case conflicts > 0:
 		return wc.Hint(wc.Partial("cannot %s everything: %d in conflict", verb, conflicts),
 			"the live files are untouched; rootwc resolve --accept mine|theirs|working PATH")
-	case refused > 0 && !changed:
+	case refused > 0 && !changed && verb != "update" && verb != "materialize":
 		return wc.Refuse("cannot %s: all of it was refused, see above", verb)
 	case refused+unset > 0:
 		return wc.Partial("cannot %s everything: the rest is named above", verb)

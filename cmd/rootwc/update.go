@@ -10,11 +10,15 @@ import (
 type updateCmd struct {
 	Paths    []string `arg:"" optional:"" help:"Only the working copies at or below these."`
 	Revision string   `short:"r" help:"Bring the root to this revision: a number, HEAD or {DATE}." placeholder:"REV"`
+	Emptying bool     `help:"Even when it takes most of the files away; refused otherwise."`
 	DryRun   bool     `name:"dry-run" help:"Fetch and merge, but only say what would change."`
 }
 
 // Run brings every working copy below the root up to date.
 func (c *updateCmd) Run(a *app) (err error) {
+	if err := checkRevision(c.Revision); err != nil {
+		return err
+	}
 	t, w, err := a.begin("update")
 	if err != nil {
 		return err
@@ -33,9 +37,9 @@ func (c *updateCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, paths: rels, before: a.externals, tried: map[string]bool{}}
+	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, emptying: c.Emptying, paths: rels, before: a.externals, tried: map[string]bool{}}
 	if len(rels) == 0 || within(rels, "") {
-		if err := u.one(t.Copies[0], wc.UpdateOptions{Revision: c.Revision, DryRun: c.DryRun}); err != nil {
+		if err := u.one(t.Copies[0], wc.UpdateOptions{Revision: c.Revision}); err != nil {
 			return err
 		}
 	}
@@ -56,20 +60,34 @@ func (c *updateCmd) Run(a *app) (err error) {
 	return incomplete("update", u.results)
 }
 
+// checkRevision looks at a revision before svn does: a number, HEAD or a date
+// in braces. Empty is none.
+func checkRevision(word string) error {
+	if word == "" {
+		return nil
+	}
+	if _, err := externals.ParseRevision(word); err != nil {
+		return fmt.Errorf("cannot use revision %q: %w", word, err)
+	}
+	return nil
+}
+
 // updater goes over the working copies; a server that is away costs its own.
 type updater struct {
-	app     *app
-	tree    *wc.Tree
-	work    *wc.Work
-	dryRun  bool
-	paths   []string
-	before  []externals.External
-	results []*wc.Result
-	failed  []error
-	tried   map[string]bool // externals that were not there
+	app      *app
+	tree     *wc.Tree
+	work     *wc.Work
+	dryRun   bool
+	emptying bool
+	paths    []string
+	before   []externals.External
+	results  []*wc.Result
+	failed   []error
+	tried    map[string]bool // externals that were not there
 }
 
 func (u *updater) one(c *wc.Copy, opt wc.UpdateOptions) error {
+	opt.DryRun, opt.Emptying = u.dryRun, u.emptying
 	r, err := u.work.Update(u.app.ctx, c, opt)
 	if err != nil {
 		if c.Path == "" || u.app.ctx.Err() != nil {
@@ -134,9 +152,9 @@ func (u *updater) external(e externals.External, round int) error {
 		fmt.Fprintf(u.app.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(e.Path))
 	case round > 0 || e.Copy == nil:
 	case e.State == externals.Switched && e.Copy.RepositoryRoot() != "" && sameRepository(e):
-		return u.one(e.Copy, wc.UpdateOptions{URL: e.URL, Revision: revisionOf(e), DryRun: u.dryRun})
+		return u.one(e.Copy, wc.UpdateOptions{URL: e.URL, Revision: revisionOf(e)})
 	case e.State == externals.OK:
-		return u.one(e.Copy, wc.UpdateOptions{Revision: revisionOf(e), DryRun: u.dryRun})
+		return u.one(e.Copy, wc.UpdateOptions{Revision: revisionOf(e)})
 	}
 	return nil
 }
