@@ -1,6 +1,539 @@
 package main
 
-type demoCmd struct{}
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 
-// Run is written next.
-func (demoCmd) Run(a *app) error { return errNoDemo }
+	"golang.org/x/sys/unix"
+
+	"rootwc/internal/run"
+	"rootwc/wc"
+	"rootwc/wc/metadata"
+)
+
+type demoCmd struct {
+	Dir string `help:"Make the sandbox here; the directory must not be there yet. Default: a new one for temporary files." placeholder:"DIR"`
+}
+
+// Run shows the main job in a sandbox: it only reads this machine, and writes
+// nowhere but below the sandbox.
+func (c *demoCmd) Run(a *app) error {
+	for _, program := range []string{"svn", "svnadmin"} {
+		if _, found := run.Look(program); !found {
+			return wc.Hint(fmt.Errorf("cannot run the demonstration: there is no program %s", program), "install Subversion (package \"subversion\")")
+		}
+	}
+	dir, err := makeSandbox(c.Dir)
+	if err != nil {
+		return fmt.Errorf("cannot run the demonstration: %w", err)
+	}
+	host, _ := os.Hostname()
+	if host, _, _ = strings.Cut(host, "."); host == "" {
+		host = "machine"
+	}
+	d := &demo{app: a, dir: dir, root: filepath.Join(dir, "root")}
+	d.url = "file://" + wc.EscapeURL(filepath.Join(dir, "repository", "hosts", host))
+	if err := d.play(); err != nil {
+		return wc.Hint(fmt.Errorf("cannot finish the demonstration: %w", err), "the sandbox stays for a look; remove it with: %s", run.Quote([]string{"rm", "-rf", dir}))
+	}
+	return nil
+}
+
+// makeSandbox makes the private directory in which everything happens.
+func makeSandbox(dir string) (string, error) {
+	if dir == "" {
+		return os.MkdirTemp("", "rootwc-demo-*")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(dir))
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(parent, filepath.Base(dir))
+	if strings.HasPrefix(dir+"/", "/etc/") {
+		return "", wc.Refuse("the sandbox %s would lie in /etc, which is what it copies", dir)
+	}
+	err = os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return "", wc.Hint(wc.Refuse("%s is there already", dir), "name a directory that is not there yet")
+	}
+	return dir, err
+}
+
+// demo is one sandbox: a root with a copy of /etc, and a repository beside it.
+type demo struct {
+	*app
+	dir, root, url string
+}
+
+// play is the whole story in order.
+func (d *demo) play() error {
+	steps := []struct {
+		title string
+		do    func() error
+	}{
+		{"A sandbox: a copy of this machine's /etc, and a repository", d.prepare},
+		{"Put the machine under version control", d.first},
+		{"An ordinary day: content, metadata, new and deleted files", d.day},
+		{"The disk is lost: everything below the sandbox's root", d.loss},
+	}
+	d.say("The main job of rootwc, on a copy of this machine's /etc. Everything happens\nin %s; the machine itself is only read.\n", safe(d.dir))
+	for i, step := range steps {
+		d.say("--- %d. %s\n", i+1, step.title)
+		if err := step.do(); err != nil {
+			return err
+		}
+	}
+	name := "rootwc"
+	if _, found := run.Look(name); !found {
+		name = os.Args[0]
+	}
+	d.say("\n--- The sandbox stays, for you to play in:\n\n  %s\n\nand this takes it away:\n\n  %s",
+		run.Quote([]string{name, "--root", d.root, "status"}), run.Quote([]string{"rm", "-rf", d.dir}))
+	return nil
+}
+
+// prepare makes the sandbox's root and repository.
+func (d *demo) prepare() error {
+	d.say("$ %s", run.Quote([]string{"cd", d.dir}))
+	if err := d.all(d.typed("svnadmin create repository"), d.typed("mkdir root")); err != nil {
+		return err
+	}
+	d.say("Copying /etc to root/etc, with owners, modes, ACLs and attributes …")
+	c := copier{from: d.global.Root, to: d.root, ordinary: os.Geteuid() != 0}
+	// with it, init knows the distribution and what its programs write to /etc
+	for _, path := range []string{"etc", "usr/lib/os-release"} {
+		if err := c.tree(path); err != nil {
+			return err
+		}
+	}
+	d.say("Copied %d entries.", c.copied)
+	if c.ordinary {
+		d.say("They belong to you: only root can give files away.")
+	}
+	if c.unreadable > 0 {
+		d.say("%d left out: you may not read them.", c.unreadable)
+	}
+	if c.odd > 0 {
+		d.say("%d left out: devices and sockets.", c.odd)
+	}
+	if c.unset > 0 {
+		d.say("%d entries could not get all of their metadata.", c.unset)
+	}
+	d.say("")
+	return nil
+}
+
+func (d *demo) first() error {
+	d.say("$ %s", "export ROOTWC_ROOT="+run.Quote([]string{d.root}))
+	return d.all(
+		d.rootwc("init", d.url),
+		d.rootwc("commit", "-m", "first state"),
+		d.rootwc("status"),
+	)
+}
+
+// day makes changes of all kinds and sends them.
+func (d *demo) day() error {
+	content, meta, gone, err := d.choose()
+	if err != nil {
+		return err
+	}
+	steps := []func() error{
+		d.typed("echo '# rootwc was here' >> root/etc/" + content),
+		d.typed("chmod 0664 root/etc/" + meta),
+	}
+	if os.Geteuid() == 0 {
+		steps = append(steps, d.typed("chown 1:1 root/etc/"+meta))
+	}
+	steps = append(steps,
+		d.typed("rm root/etc/"+gone),
+		d.typed("echo 'spare = 1' > root/etc/demo.conf"),
+		d.typed("ln -s demo.conf root/etc/demo.link"),
+		d.rootwc("status"),
+		d.rootwc("diff", "etc/"+content, "etc/"+meta),
+		d.rootwc("add", "etc/demo.conf", "etc/demo.link"),
+		d.rootwc("commit", "-m", "changes of the day"),
+	)
+	return d.all(steps...)
+}
+
+var simpleName = regexp.MustCompile(`^[a-z][a-z.]*$`) // nothing that a shell would take for more
+
+// choose picks three ordinary files that everybody may read.
+func (d *demo) choose() (content, meta, gone string, err error) {
+	entries, err := os.ReadDir(filepath.Join(d.root, "etc"))
+	if err != nil {
+		return "", "", "", err
+	}
+	names := []string{"hosts", "issue", "motd"} // preferred
+	for _, e := range entries {
+		if !slices.Contains(names, e.Name()) && simpleName.MatchString(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	kept := []string{"passwd", "group"} // names of owners are looked up there
+	names = slices.DeleteFunc(names, func(name string) bool {
+		info, err := os.Lstat(filepath.Join(d.root, "etc", name))
+		return err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o644 || slices.Contains(kept, name)
+	})
+	if len(names) < 3 {
+		return "", "", "", errors.New("/etc holds too little: the demonstration needs three files of mode 0644")
+	}
+	return names[0], names[1], names[2], nil
+}
+
+// loss deletes the sandbox's root, brings it back, and compares.
+func (d *demo) loss() error {
+	before, err := d.listing()
+	if err != nil {
+		return err
+	}
+	outside, err := d.outside()
+	if err != nil {
+		return err
+	}
+	err = d.all(
+		d.typed("rm -rf root"),
+		d.typed("mkdir root"),
+		d.rootwc("materialize", d.url),
+	)
+	if err != nil {
+		return err
+	}
+	after, err := d.listing()
+	if err != nil {
+		return err
+	}
+	return d.compare(before, after, outside)
+}
+
+// compare is the proof: every entry is what it was.
+func (d *demo) compare(before, after map[string]string, outside map[string]string) error {
+	compared, differences := 0, 0
+	reasons := map[string]int{}
+	names := maps.Clone(before)
+	maps.Copy(names, after)
+	for _, path := range slices.Sorted(maps.Keys(names)) {
+		if why := outsideOf(outside, path); why != "" {
+			reasons[why]++
+			continue
+		}
+		compared++
+		if before[path] != after[path] {
+			differences++
+			d.say("different: %s\n  before %s\n  after  %s", safe(path), before[path], after[path])
+		}
+	}
+	d.say("Compared with the listing from before the loss (kind, content, owner, group,\nmode, ACLs, attributes, link targets):\n\n  %d entries compared, %d differences", compared, differences)
+	for _, why := range slices.Sorted(maps.Keys(reasons)) {
+		d.say("  %d not compared: %s", reasons[why], why)
+	}
+	if differences > 0 {
+		return fmt.Errorf("%d entries did not come back as they were", differences)
+	}
+	return nil
+}
+
+// outside lists what the repository does not hold, and why.
+func (d *demo) outside() (map[string]string, error) {
+	t, err := wc.Open(d.root)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	t.Warn = d.warn
+	if _, err := t.Attach(""); err != nil {
+		return nil, err
+	}
+	entries, err := t.Status(d.ctx, wc.StatusOptions{NoIgnore: true})
+	if err != nil {
+		return nil, err
+	}
+	outside := map[string]string{}
+	for _, e := range entries {
+		if e.Status == wc.Ignored || e.Status == wc.Unversioned || e.Status == wc.Unstorable {
+			outside[e.Path] = string(e.Status) + ", so not versioned"
+		}
+	}
+	withheld, err := t.Withheld()
+	for path := range withheld {
+		outside[path] = "withheld, so to be supplied from elsewhere"
+	}
+	return outside, err
+}
+
+// outsideOf tells why a path, or a directory above it, is not versioned.
+func outsideOf(outside map[string]string, path string) string {
+	for ; path != "."; path = filepath.Dir(path) {
+		if why := outside[path]; why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// listing describes what is below the versioned directories, one text for each
+// path. It asks the kernel directly, and so is independent of what rootwc
+// itself believes. Times are left out.
+func (d *demo) listing() (map[string]string, error) {
+	all := map[string]string{}
+	for _, top := range []string{"etc", ".rootwc"} {
+		err := filepath.WalkDir(filepath.Join(d.root, top), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(d.root, path)
+			if err == nil {
+				all[rel], err = fingerprint(path)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// fingerprint writes kind, mode, owner, content and attributes of one entry.
+func fingerprint(path string) (string, error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return "", &os.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	text := fmt.Sprintf("%06o %d:%d", st.Mode, st.Uid, st.Gid)
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFLNK:
+		target, err := os.Readlink(path)
+		return text + " -> " + target, err
+	case unix.S_IFREG:
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		sum := sha256.New()
+		if _, err := io.Copy(sum, f); err != nil {
+			return "", err
+		}
+		text += fmt.Sprintf(" sha256 %x", sum.Sum(nil))
+	}
+	names := make([]byte, 64<<10) // XATTR_LIST_MAX
+	n, err := unix.Llistxattr(path, names)
+	if err != nil && !errors.Is(err, unix.ENOTSUP) {
+		return "", &os.PathError{Op: "llistxattr", Path: path, Err: err}
+	}
+	list := strings.FieldsFunc(string(names[:max(n, 0)]), func(r rune) bool { return r == 0 })
+	slices.Sort(list)
+	for _, name := range list {
+		if !metadata.Versioned(name) && !strings.HasPrefix(name, "system.posix_acl_") {
+			continue // belongs to the machine: see the metadata package
+		}
+		value := make([]byte, 64<<10) // XATTR_SIZE_MAX
+		n, err := unix.Lgetxattr(path, name, value)
+		if err != nil {
+			return "", &os.PathError{Op: "lgetxattr", Path: path, Err: err}
+		}
+		text += fmt.Sprintf(" %q=%x", name, value[:n])
+	}
+	return text, nil
+}
+
+// say prints a line of the story at once.
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintf(d.out, format+"\n", args...)
+	d.out.Flush()
+}
+
+// all does one thing after the other.
+func (d *demo) all(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rootwc shows a command line and runs it, as main would.
+func (d *demo) rootwc(args ...string) func() error {
+	return func() error {
+		d.say("$ rootwc %s", run.Quote(args))
+		var out bytes.Buffer
+		status := rootwc(d.ctx, append([]string{"--root", d.root}, args...), strings.NewReader(""), &out, &out)
+		d.show(out.String())
+		if status != 0 {
+			return fmt.Errorf("rootwc %s ended with status %d", args[0], status)
+		}
+		return nil
+	}
+}
+
+// show prints what a command answered; of a long answer the beginning and the
+// end.
+func (d *demo) show(text string) {
+	const head, tail = 8, 12
+	if text == "" {
+		text = "(no output: nothing differs)\n"
+	}
+	lines := slices.Collect(strings.Lines(text))
+	if left := len(lines) - head - tail; left > 1 {
+		lines = slices.Concat(lines[:head], []string{fmt.Sprintf("… and %d more lines\n", left)}, lines[len(lines)-tail:])
+	}
+	d.say("%s", strings.Join(lines, ""))
+}
+
+// typed shows a line for the shell and runs it in the sandbox directory.
+func (d *demo) typed(line string) func() error {
+	return func() error {
+		d.say("$ %s", line)
+		return d.shell(line)
+	}
+}
+
+// shell runs a line of ours in the sandbox directory. The names in it are
+// fixed, or were picked by choose as ordinary files: it follows no symlink.
+func (d *demo) shell(line string) error {
+	_, _, err := run.Output(d.ctx, run.Command{Args: []string{"/bin/sh", "-c", "umask 022; " + line}, Dir: d.dir})
+	return err
+}
+
+// copier copies trees with all metadata that the caller may set.
+type copier struct {
+	from, to string
+	ordinary bool // the caller is not root: files become his
+
+	copied, unreadable, odd, unset int
+}
+
+// tree copies a path with what is below it, and the directories above it.
+func (c *copier) tree(path string) error {
+	if err := os.MkdirAll(filepath.Join(c.to, filepath.Dir(path)), 0o755); err != nil {
+		return err
+	}
+	type made struct {
+		name   string
+		values metadata.Values
+	}
+	var dirs []made
+	err := filepath.WalkDir(filepath.Join(c.from, path), func(source string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return c.skip(e, err)
+		}
+		rel, err := filepath.Rel(c.from, source)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(c.to, rel)
+		values, err := c.read(source)
+		if err == nil {
+			err = c.make(source, target, values.Kind)
+		}
+		switch {
+		case errors.Is(err, errOdd):
+			c.odd++
+			return nil
+		case err != nil:
+			return c.skip(e, err)
+		}
+		c.copied++
+		if values.Kind == metadata.Dir { // last, or nothing could be put into a closed one
+			dirs = append(dirs, made{target, values})
+			return nil
+		}
+		return c.apply(target, values)
+	})
+	for _, d := range slices.Backward(dirs) {
+		if err == nil {
+			err = c.apply(d.name, d.values)
+		}
+	}
+	return err
+}
+
+// skip passes over what the caller may not read, or what went away meanwhile.
+func (c *copier) skip(e fs.DirEntry, err error) error {
+	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	c.unreadable++
+	if e != nil && e.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// read takes the metadata of one entry.
+func (c *copier) read(source string) (metadata.Values, error) {
+	fd, err := unix.Open(source, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return metadata.Values{}, &os.PathError{Op: "open", Path: source, Err: err}
+	}
+	defer unix.Close(fd)
+	v, _, err := metadata.ReadFD(fd)
+	if c.ordinary {
+		v.UID, v.GID = uint32(os.Geteuid()), uint32(os.Getegid())
+		v.Xattrs = slices.DeleteFunc(v.Xattrs, func(x metadata.Xattr) bool { return !strings.HasPrefix(x.Name, "user.") })
+	}
+	return v, err
+}
+
+var errOdd = errors.New("device or socket")
+
+// make makes the target, still closed, with the source's content.
+func (c *copier) make(source, target string, kind metadata.Kind) error {
+	switch kind {
+	case metadata.Dir:
+		return os.Mkdir(target, 0o700)
+	case metadata.Symlink:
+		to, err := os.Readlink(source)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(to, target)
+	case metadata.Fifo:
+		return unix.Mkfifo(target, 0o600)
+	case metadata.File:
+		from, err := os.OpenFile(source, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(to, from)
+		return errors.Join(err, to.Close())
+	}
+	return errOdd
+}
+
+// apply sets the metadata; what the system refuses is counted.
+func (c *copier) apply(target string, v metadata.Values) error {
+	fd, err := unix.Open(target, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: target, Err: err}
+	}
+	defer unix.Close(fd)
+	var problems metadata.Problems
+	if err = metadata.Apply(fd, v); errors.As(err, &problems) {
+		c.unset++
+		return nil
+	}
+	return err
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"rootwc/externals"
@@ -161,6 +160,3 @@ func (d *doctor) servers() {
 		}
 	}
 }
-
-// errNoDemo is returned where the demonstration cannot run.
-var errNoDemo = errors.New("cannot run the demonstration")

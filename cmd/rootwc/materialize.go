@@ -189,7 +189,7 @@ func (m *materializer) summary() error {
 	}
 	left := entries[:0]
 	for _, e := range entries {
-		if e.Status != wc.Unversioned {
+		if e.Status != wc.Unversioned && !(e.Withheld && e.Status == wc.Missing) {
 			left = append(left, e)
 		}
 	}

@@ -1,0 +1,67 @@
+# make demo   shows rootwc at work, in a sandbox
+# make test   lint, all tests with the race detector, two real Debian systems
+#
+# Both install with apt what is missing. "go build ./cmd/rootwc" and
+# "go test ./..." work without make.
+
+GO       ?= go
+GOFMT    ?= $(shell $(GO) env GOROOT)/bin/gofmt
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+FUZZTIME ?= 5s
+
+# tools of the administrator are there for an ordinary user as well
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+# The version names the revision where git can tell it.
+BUILDFLAGS := -trimpath $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
+
+REAL := ^TestRealMachine$$
+# Installing a system needs root; only that test gets it.
+REALENV = ROOTWC_REAL=1 ROOTWC_REAL_CACHE="$(CURDIR)/.cache/debs"
+ifneq ($(shell id -u),0)
+REALROOT = -exec 'sudo env CI="$(CI)" PATH="$(PATH)" $(REALENV)'
+endif
+REALTEST = $(REALENV) $(GO) test -count=1 -timeout 30m -run '$(REAL)' $(REALROOT)
+
+.PHONY: build demo test install clean deps demo-deps lint fuzz realtest
+
+build:
+	$(GO) build $(BUILDFLAGS) -o bin/rootwc ./cmd/rootwc
+
+demo: demo-deps build
+	bin/rootwc demo
+
+test: lint
+	@mkdir -p .cache/debs && rm -f .cache/tests
+	{ $(GO) test -race -json -count=1 -timeout 30m -skip '$(REAL)' ./... ; \
+	  $(REALTEST) -json ./cmd/rootwc ; } | $(GO) run scripts/tally.go -show '$(REAL)' -summary .cache/tests
+
+realtest: deps
+	@mkdir -p .cache/debs
+	$(REALTEST) -v ./cmd/rootwc
+
+lint: deps
+	@unformatted=$$($(GOFMT) -l .); test -z "$$unformatted" || { echo "not formatted with gofmt:" $$unformatted; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fuzz:
+	GO="$(GO)" scripts/fuzz $(FUZZTIME)
+
+install: build
+	install -D -m 0755 bin/rootwc $(DESTDIR)$(PREFIX)/bin/rootwc
+
+clean:
+	rm -rf bin .cache
+
+# what "WHAT:PACKAGE" means is told in scripts/need
+demo-deps:
+	@scripts/need svn:subversion svnadmin:subversion /etc/ssl/certs/ca-certificates.crt:ca-certificates
+
+deps:
+	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \
+		/etc/ssl/certs/ca-certificates.crt:ca-certificates \
+		gcc:gcc /usr/include/stdio.h:libc6-dev \
+		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
+		debootstrap:debootstrap rsync:rsync git:git python3:python3
