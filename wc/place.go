@@ -83,10 +83,28 @@ func (w *placer) run() error {
 		}
 		w.tree.Progress("placing", i+1, total)
 	}
-	if total == 0 {
-		return nil
+	return w.sync()
+}
+
+// sync writes the directories that were changed to disk, before the record
+// says that they are.
+func (w *placer) sync() error {
+	if len(w.part.Steps) > fewSteps {
+		return syncFS(w.base)
 	}
-	return syncFS(w.base)
+	done := map[string]bool{}
+	for i := range w.part.Steps {
+		dir := parentOf(w.part.Steps[i].Rel)
+		if done[dir] {
+			continue
+		}
+		done[dir] = true
+		err := syncIn(w.live, dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.ELOOP) {
+			return err
+		}
+	}
+	return nil
 }
 
 // passing says whether trying again later may help.

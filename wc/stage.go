@@ -331,18 +331,11 @@ func (s *stage) remove() {
 // a stage that is given up. The live database is locked, and svn adds texts
 // only under its lock, so nobody else has come to need them.
 func (s *stage) forgetPristines() error {
-	staged, err := pristines(filepath.Join(s.wc(), AdminDir, "wc.db"))
+	added, err := s.addedPristines()
 	if err != nil {
 		return err
 	}
-	live, err := pristines(s.copy.admin("wc.db"))
-	if err != nil {
-		return err
-	}
-	for sum := range staged {
-		if live[sum] {
-			continue
-		}
+	for _, sum := range added {
 		name := pristinePath(s.copy.dir, sum)
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -350,6 +343,29 @@ func (s *stage) forgetPristines() error {
 		_ = os.Remove(filepath.Dir(name)) // when it is empty
 	}
 	return nil
+}
+
+// addedPristines are the texts that svn has put into the live store for the
+// stage.
+func (s *stage) addedPristines() ([]sha1Sum, error) {
+	if s.copy == nil {
+		return nil, nil
+	}
+	staged, err := pristines(filepath.Join(s.wc(), AdminDir, "wc.db"))
+	if err != nil {
+		return nil, err
+	}
+	live, err := pristines(s.copy.admin("wc.db"))
+	if err != nil {
+		return nil, err
+	}
+	var added []sha1Sum
+	for sum := range staged {
+		if !live[sum] {
+			added = append(added, sum)
+		}
+	}
+	return added, nil
 }
 
 // propertyGroups orders paths by what has to be set on them, so that svn runs

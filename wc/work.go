@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -167,11 +168,9 @@ func (w *Work) done(p *part) error {
 	return nil
 }
 
-// prepare sets the metadata of the staged files and writes them to disk.
+// prepare sets the metadata of the staged files and writes the stage to disk:
+// recovery takes what is missing in it for placed.
 func (w *Work) prepare(s *stage, p *part) error {
-	if len(p.Steps) == 0 {
-		return nil
-	}
 	dirs := map[string]*os.File{}
 	defer func() {
 		for _, f := range dirs {
@@ -209,7 +208,64 @@ func (w *Work) prepare(s *stage, p *part) error {
 			w.Unset = append(w.Unset, fmt.Sprintf("%s: %v", joinPath(p.Path, st.Rel), failed))
 		}
 	}
-	return syncFS(s.dir)
+	return s.sync(p)
+}
+
+// fewSteps is up to where single files are synced; syncfs(2) writes one call
+// for many files, but everything else on the file system as well.
+const fewSteps = 64
+
+// sync writes the stage to disk: the files that are to be placed with their
+// directories, the record, and the texts that svn has added for it. svn itself
+// syncs none of them.
+func (s *stage) sync(p *part) error {
+	added, err := s.addedPristines()
+	if err != nil {
+		return err
+	}
+	if p.Graft || len(p.Steps)+len(added) > fewSteps {
+		return syncFS(s.dir)
+	}
+	dirs := map[string]bool{"": true}
+	for i := range p.Steps {
+		if p.Steps[i].Act != actPut {
+			continue
+		}
+		for dir := parentOf(p.Steps[i].Rel); dir != ""; dir = parentOf(dir) {
+			dirs[dir] = true
+		}
+		if p.Steps[i].Want.Kind == metadata.File { // the others are in their directory
+			if err := syncIn(s.root, p.Steps[i].Rel); err != nil {
+				return err
+			}
+		}
+	}
+	for _, sum := range added {
+		name := pristinePath(s.copy.dir, sum)
+		if err := errors.Join(syncFile(name), syncDir(filepath.Dir(name))); err != nil {
+			return err
+		}
+	}
+	for _, dir := range keys(dirs) {
+		if err := syncIn(s.root, dir); err != nil {
+			return err
+		}
+	}
+	if p.Files {
+		return syncDir(s.dir)
+	}
+	admin := filepath.Join(s.wc(), AdminDir)
+	return errors.Join(syncFile(filepath.Join(admin, "wc.db")), syncDir(admin), syncDir(s.dir), syncDir(filepath.Dir(s.dir)))
+}
+
+// syncIn writes one file or directory below root to disk.
+func syncIn(root *os.Root, rel string) error {
+	f, err := root.OpenFile(orDot(rel), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
 }
 
 // guarded takes setuid and setgid from what lands in the working copy of an
