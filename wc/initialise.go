@@ -48,7 +48,7 @@ func (w *Work) Init(ctx context.Context, opt InitOptions) (*InitResult, error) {
 	if !there {
 		_, err = t.Client.Run(ctx, Call{Args: []string{"mkdir", "--quiet", "--parents", "--message", "rootwc init: place for a machine", "--", opt.URL + "@"}})
 		if err != nil {
-			return nil, fmt.Errorf("cannot make %s: %w", opt.URL, err)
+			return nil, Hint(fmt.Errorf("cannot make %s: %w", opt.URL, err), "where only an administrator may: svn mkdir --parents %s", opt.URL)
 		}
 		r.Created = true
 	}

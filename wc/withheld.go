@@ -141,6 +141,9 @@ func (w *withheld) judge(t *Tree, e *Entry) {
 		e.Status = Normal
 	default:
 		e.Status = Modified
+		if a := w.acks[e.Path]; a == nil || a.SHA256 == "" {
+			e.Note = "content not seen before"
+		}
 	}
 	base, unknown, _ := metadata.Wanted(propLookup(f.Properties), metadata.File, metadata.StandardDefaults, t.Names)
 	t.unknownNames(e.Path, unknown)

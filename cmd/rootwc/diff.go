@@ -97,6 +97,7 @@ func (a *app) difference(d *wc.Difference) {
 		for _, m := range d.Metadata {
 			fmt.Fprintf(a.out, "%s %s -> %s\n", safe(m.Name), safe(m.Base), safe(m.Working))
 		}
+		fmt.Fprintln(a.out)
 	}
 }
 

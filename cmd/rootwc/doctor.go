@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"rootwc/externals"
 	"rootwc/wc"
@@ -109,7 +110,7 @@ func (d *doctor) state() {
 
 func (d *doctor) copies() {
 	for _, c := range d.tree.Copies {
-		name := "/" + c.Path
+		name := filepath.Join(d.tree.Root, c.Path)
 		if what := c.Trouble(); len(what) > 0 {
 			for _, w := range what {
 				d.found(name+": "+w.What, w.Remedy)

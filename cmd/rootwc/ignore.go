@@ -15,7 +15,7 @@ type ignoreCmd struct {
 	Why      bool     `help:"Tell for each path whether it is ignored, by which pattern of which directory."`
 	Remove   bool     `help:"Take the patterns away."`
 	Global   bool     `help:"Use svn:global-ignores: the pattern holds in all directories below as well."`
-	JSON     bool     `name:"json" help:"With --why: answer in JSON."`
+	JSON     bool     `name:"json" help:"With --why, or without paths: answer in JSON."`
 	DryRun   bool     `name:"dry-run" help:"Only say what would be set."`
 }
 
@@ -104,6 +104,9 @@ func (c *ignoreCmd) list(a *app) error {
 		return err
 	}
 	defer t.Close()
+	if c.JSON {
+		return a.patternsJSON(t)
+	}
 	for _, cp := range t.Copies {
 		for _, p := range cp.IgnoreProperties() {
 			for line := range strings.Lines(p.Value) {
@@ -114,6 +117,28 @@ func (c *ignoreCmd) list(a *app) error {
 		}
 	}
 	return nil
+}
+
+// patternsJSON lists the patterns in force.
+func (a *app) patternsJSON(t *wc.Tree) error {
+	type pattern struct {
+		Directory string `json:"directory"`
+		Property  string `json:"property"`
+		Pattern   string `json:"pattern"`
+	}
+	docs := []pattern{}
+	for _, cp := range t.Copies {
+		for _, p := range cp.IgnoreProperties() {
+			for _, line := range ignore.Parse(p.Value).Patterns() {
+				docs = append(docs, pattern{p.Path, p.Name, line})
+			}
+		}
+	}
+	return a.json(struct {
+		Format   string    `json:"format"`
+		Root     string    `json:"root"`
+		Patterns []pattern `json:"patterns"`
+	}{jsonFormat, t.Root, docs})
 }
 
 func (c *ignoreCmd) edit(a *app) (err error) {

@@ -96,12 +96,31 @@ func (m *materializer) root(c *materializeCmd) error {
 
 func (m *materializer) took(r *wc.Result) {
 	m.results = append(m.results, r)
-	m.app.tellResult(r)
+	shown := *r
+	shown.Changes = m.app.shorten(r.Changes)
+	m.app.tellResult(&shown)
 	word := "Materialized"
 	if m.plan {
 		word = "Would materialize"
 	}
 	fmt.Fprintf(m.app.out, "%s revision %d%s.\n", word, r.Revision, ofCopy(r.WorkingCopy))
+}
+
+// shorten replaces a long list of new paths by their number: on a fresh root
+// they would bury what took the place of something.
+func (a *app) shorten(changes []wc.Change) []wc.Change {
+	const most = 50
+	var rest []wc.Change
+	for _, ch := range changes {
+		if ch.Letter != 'A' {
+			rest = append(rest, ch)
+		}
+	}
+	if added := len(changes) - len(rest); added > most && !a.global.Verbose {
+		fmt.Fprintf(a.out, "A %d paths that were not there (-v lists them)\n", added)
+		return rest
+	}
+	return changes
 }
 
 // finish brings up the externals, what they bring along, and what is withheld,

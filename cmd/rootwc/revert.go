@@ -17,43 +17,97 @@ type revertCmd struct {
 
 // Run puts paths back to what was last committed or updated.
 func (c *revertCmd) Run(a *app) (err error) {
-	return undo(a, "revert", c.Paths, c.DryRun, (*wc.Work).Revert)
+	results, err := undone(a, "revert", c.Paths, c.DryRun, (*wc.Work).Revert)
+	a.tellResults(results)
+	return err
 }
 
 type repairCmd struct {
 	Paths  []string `arg:"" optional:"" help:"Only these and what is below them."`
 	Check  bool     `help:"Change nothing; exit with 1 when there is something to repair."`
+	JSON   bool     `name:"json" help:"Answer in JSON."`
 	DryRun bool     `name:"dry-run" help:"Only say what would be repaired."`
 }
 
 // Run restores metadata, for one after plain svn has destroyed it.
 func (c *repairCmd) Run(a *app) error {
-	before := a.out.Buffered()
-	err := undo(a, "repair", c.Paths, c.DryRun || c.Check, (*wc.Work).Repair)
-	if err == nil && c.Check && a.out.Buffered() > before {
+	results, err := undone(a, "repair", c.Paths, c.DryRun || c.Check, (*wc.Work).Repair)
+	found := false
+	for _, r := range results {
+		found = found || len(r.Changes) > 0
+	}
+	if c.JSON {
+		err = errors.Join(err, a.resultsJSON(results))
+	} else {
+		a.tellResults(results)
+	}
+	if err == nil && c.Check && found {
 		return errDifferences
 	}
 	return err
 }
 
-func undo(a *app, verb string, operands []string, dryRun bool, how func(*wc.Work, context.Context, wc.RevertOptions) ([]*wc.Result, error)) (err error) {
+func (a *app) tellResults(results []*wc.Result) {
+	for _, r := range results {
+		a.tellResult(r)
+	}
+}
+
+// resultsJSON prints what was changed, or would be.
+func (a *app) resultsJSON(results []*wc.Result) error {
+	type changed struct {
+		Path   string `json:"path"`
+		Letter string `json:"letter"`
+		Note   string `json:"note,omitempty"`
+	}
+	doc := struct {
+		Format  string    `json:"format"`
+		Changes []changed `json:"changes"`
+		Unset   []string  `json:"unset"`
+	}{jsonFormat, []changed{}, []string{}}
+	for _, r := range results {
+		for _, c := range r.Changes {
+			doc.Changes = append(doc.Changes, changed{c.Path, string(c.Letter), c.Note})
+		}
+		doc.Unset = append(doc.Unset, r.Unset...)
+	}
+	return a.json(doc)
+}
+
+// conflictsJSON lists the conflicts.
+func (a *app) conflictsJSON(t *wc.Tree, conflicts []*wc.Conflict) error {
+	docs := []conflictDoc{}
+	for _, k := range conflicts {
+		d := conflictDoc{Path: k.Path, What: k.What}
+		for side, file := range map[string]*string{"base": &d.Base, "mine": &d.Mine, "theirs": &d.Theirs} {
+			if k.Has(side) {
+				*file = k.File(side)
+			}
+		}
+		docs = append(docs, d)
+	}
+	return a.json(struct {
+		Format    string        `json:"format"`
+		Root      string        `json:"root"`
+		Conflicts []conflictDoc `json:"conflicts"`
+	}{jsonFormat, t.Root, docs})
+}
+
+// undone runs a verb that puts paths back.
+func undone(a *app, verb string, operands []string, dryRun bool, how func(*wc.Work, context.Context, wc.RevertOptions) ([]*wc.Result, error)) (results []*wc.Result, err error) {
 	t, w, err := a.begin(verb)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer end(t, w, &err)
 	rels, err := known(t, operands)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	results, err := how(w, a.ctx, wc.RevertOptions{Paths: rels, DryRun: dryRun})
-	for _, r := range results {
-		a.tellResult(r)
+	if results, err = how(w, a.ctx, wc.RevertOptions{Paths: rels, DryRun: dryRun}); err != nil {
+		return results, err
 	}
-	if err != nil {
-		return err
-	}
-	return incomplete(verb, results)
+	return results, incomplete(verb, results)
 }
 
 type restoreCmd struct {
@@ -88,6 +142,16 @@ type resolveCmd struct {
 	Paths  []string `arg:"" optional:"" help:"Paths in conflict; without any, list them."`
 	Accept string   `help:"working: the file as it is now; mine: as it was when the conflict arose; theirs: the repository's; base: what both came from." placeholder:"WHICH"`
 	DryRun bool     `name:"dry-run" help:"Only say what would become of the files."`
+	JSON   bool     `name:"json" help:"Without paths: answer in JSON."`
+}
+
+// conflictDoc is one conflict in JSON; the sides are files.
+type conflictDoc struct {
+	Path   string `json:"path"`
+	What   string `json:"what"`
+	Base   string `json:"base,omitempty"`
+	Mine   string `json:"mine,omitempty"`
+	Theirs string `json:"theirs,omitempty"`
 }
 
 // Run ends conflicts, or lists them with the files to merge.
@@ -133,6 +197,9 @@ func (c *resolveCmd) list(a *app) error {
 	conflicts, err := t.Conflicts()
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return a.conflictsJSON(t, conflicts)
 	}
 	for _, k := range conflicts {
 		a.line('C', k.Path, k.What)
