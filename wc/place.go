@@ -99,7 +99,7 @@ func (w *placer) sync() error {
 			continue
 		}
 		done[dir] = true
-		err := syncIn(w.live, dir)
+		err := syncDirIn(w.live, dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.ELOOP) {
 			return err
 		}

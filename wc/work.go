@@ -235,7 +235,7 @@ func (s *stage) sync(p *part) error {
 			dirs[dir] = true
 		}
 		if p.Steps[i].Want.Kind == metadata.File { // the others are in their directory
-			if err := syncIn(s.root, p.Steps[i].Rel); err != nil {
+			if err := syncFileIn(s.root, p.Steps[i].Rel); err != nil {
 				return err
 			}
 		}
@@ -247,7 +247,7 @@ func (s *stage) sync(p *part) error {
 		}
 	}
 	for _, dir := range keys(dirs) {
-		if err := syncIn(s.root, dir); err != nil {
+		if err := syncDirIn(s.root, dir); err != nil {
 			return err
 		}
 	}
@@ -258,14 +258,24 @@ func (s *stage) sync(p *part) error {
 	return errors.Join(syncFile(filepath.Join(admin, "wc.db")), syncDir(admin), syncDir(s.dir), syncDir(filepath.Dir(s.dir)))
 }
 
-// syncIn writes one file or directory below root to disk.
-func syncIn(root *os.Root, rel string) error {
-	f, err := root.OpenFile(orDot(rel), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+// syncFileIn writes one file below root to disk.
+func syncFileIn(root *os.Root, rel string) error {
+	f, err := openRegular(root, rel)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	return f.Sync()
+}
+
+// syncDirIn writes one directory below root to disk.
+func syncDirIn(root *os.Root, rel string) error {
+	d, err := openDir(root, rel)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }
 
 // guarded takes setuid and setgid from what lands in the working copy of an
