@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"sort"
+	"strings"
 
 	"rootwc/wc"
 )
@@ -58,6 +59,11 @@ func Discover(t *wc.Tree) []External {
 				continue
 			}
 			byPath[r.Path] = true
+			if endless(t, r) {
+				e.State, e.Err = Invalid, ErrEndless
+				found = append(found, e)
+				continue
+			}
 			e.look(t, owner)
 			if e.Copy != nil && len(byPath) < maxExternals {
 				queue = append(queue, e.Copy)
@@ -68,6 +74,26 @@ func Discover(t *wc.Tree) []External {
 	sort.SliceStable(found, func(i, j int) bool { return comparePaths(found[i].Path, found[j].Path) < 0 })
 	return found
 }
+
+// endless says whether an external holds a working copy that it lies in: each
+// round would bring itself up again. One with a peg may lead to a time without
+// the definition.
+func endless(t *wc.Tree, r Resolved) bool {
+	if peg, _ := r.Definition.Revisions(); !peg.IsHead() {
+		return false
+	}
+	for _, c := range t.Copies {
+		if c.Path == "" || strings.HasPrefix(r.Path, c.Path+"/") {
+			if Holds(r.URL, c.URL()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Holds says whether the directory at url is, or has in it, the one at other.
+func Holds(url, other string) bool { return url == other || strings.HasPrefix(other, url+"/") }
 
 // maxExternals bounds a repository whose externals lead on for ever.
 const maxExternals = 10000

@@ -87,6 +87,9 @@ func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, erro
 // checkoutStage finds the stage of an interrupted checkout or makes a new one.
 func (w *Work) checkoutStage(opt CheckoutOptions) (*stage, *part, error) {
 	t := w.tree
+	if t.State.holds(opt.Path) {
+		return nil, nil, Refuse("rootwc's own state is there")
+	}
 	user, made, err := t.makeTarget(opt.Path)
 	if err != nil {
 		return nil, nil, err

@@ -85,6 +85,9 @@ func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, erro
 	if err != nil {
 		return nil, err
 	}
+	if w.tree.BadPage != nil {
+		return nil, Hint(Refuse("cannot commit: %w", w.tree.BadPage), "mend the file, or rootwc revert it")
+	}
 	cm := &Commit{work: w, files: kept.files}
 	byCopy := map[*Copy]*commitPart{}
 	for _, e := range entries {

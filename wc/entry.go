@@ -1,6 +1,7 @@
 package wc
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"syscall"
@@ -166,6 +167,10 @@ func svnKind(k metadata.Kind) metadata.Kind {
 // while it makes a symlink.
 const maxLinkName = unix.NAME_MAX - len(".tmp")
 
+// maxLinkTarget is what svn 1.14 reads back of a symlink's text in one piece;
+// it cuts a longer one, and one with a newline, without a word.
+const maxLinkTarget = 1000
+
 // unstorableLink says why Subversion cannot keep the symlink name in the open
 // directory fd, "" when it can.
 func unstorableLink(fd int, name string) string {
@@ -174,8 +179,14 @@ func unstorableLink(fd int, name string) string {
 	}
 	target := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(fd, name, target)
-	if err == nil && !utf8.Valid(target[:n]) {
+	switch {
+	case err != nil:
+	case !utf8.Valid(target[:n]):
 		return "symlink target is not valid UTF-8"
+	case bytes.IndexByte(target[:n], '\n') >= 0:
+		return "symlink target holds a newline"
+	case n > maxLinkTarget:
+		return fmt.Sprintf("symlink target longer than %d bytes", maxLinkTarget)
 	}
 	return ""
 }

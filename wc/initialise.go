@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sort"
@@ -214,7 +215,15 @@ func (t *Tree) KeepTimes(dirs ...string) (restore func()) {
 }
 
 // ReadFile reads a file below the root; no symlink leads out of it.
-func (t *Tree) ReadFile(path string) ([]byte, error) { return t.fs.ReadFile(path) }
+// What is no regular file is an error: a fifo must not hang rootwc.
+func (t *Tree) ReadFile(path string) ([]byte, error) {
+	f, err := openRegular(t.fs, path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
 
 // Readlink reads a symlink below the root.
 func (t *Tree) Readlink(path string) (string, error) { return t.fs.Readlink(path) }

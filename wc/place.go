@@ -265,7 +265,9 @@ func (w *placer) meta(s *step, now identity) error {
 		return err
 	}
 	defer fd.Close()
-	for _, failed := range applyAt(int(fd.Fd()), name, guarded(*s.Want, w.part), now) {
+	want, dropped := guarded(*s.Want, w.part)
+	w.unset = append(w.unset, left(w.part, s.Rel, dropped)...)
+	for _, failed := range applyAt(int(fd.Fd()), name, want, now) {
 		w.unset = append(w.unset, fmt.Sprintf("%s: %v", joinPath(w.part.Path, s.Rel), failed))
 	}
 	return nil

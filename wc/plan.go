@@ -188,6 +188,10 @@ func (p *planner) one(rel string, was, is *state) error {
 			p.refuse(rel, why)
 			return nil
 		}
+		if p.tree.State.holds(joinPath(p.path, rel)) {
+			p.refuse(rel, "rootwc's own state")
+			return nil
+		}
 		if p.new.nodes[rel].top().opDepth > 0 && p.old != nil {
 			return nil // scheduled here for something else; svn has merged the two
 		}

@@ -84,6 +84,9 @@ func (w *Work) repairOne(e *Entry, opt RevertOptions, r *Result) {
 		def = metadata.StandardDefaults
 	}
 	want, _, _ := metadata.Wanted(propLookup(props), svnKind(e.Kind), def, t.Names)
+	if e.node == nil {
+		want.Mode &^= 0o6000 // a list makes no program
+	}
 	r.Changes = append(r.Changes, Change{Letter: 'M', Path: e.Path, Note: metadata.Words(metadata.Compare(e.live.values, want, t.Names))})
 	if opt.DryRun {
 		return
@@ -99,7 +102,9 @@ func (w *Work) repairOne(e *Entry, opt RevertOptions, r *Result) {
 		}
 		defer d.Close()
 		p := &part{Path: e.copy.Path, User: e.copy.user}
-		for _, failed := range applyAt(int(d.Fd()), name, guarded(want, p), e.live.identity()) {
+		want, dropped := guarded(want, p)
+		r.Unset = append(r.Unset, left(p, e.rel, dropped)...)
+		for _, failed := range applyAt(int(d.Fd()), name, want, e.live.identity()) {
 			r.Unset = append(r.Unset, fmt.Sprintf("%s: %v", e.Path, failed))
 		}
 		return nil
@@ -139,7 +144,7 @@ func (w *Work) revertDeep(ctx context.Context, c *Copy, entries []*Entry, opt Re
 	if err := s.svnTargets(ctx, flat, "revert", "--quiet"); err != nil {
 		return fmt.Errorf("cannot revert: %w", err)
 	}
-	if err := s.svnTargets(ctx, deep, "revert", "--quiet", "--recursive"); err != nil {
+	if err := s.svnTargets(ctx, topmost(deep), "revert", "--quiet", "--recursive"); err != nil {
 		return fmt.Errorf("cannot revert: %w", err)
 	}
 	plan, err := w.planExact(s, flat, deep)
@@ -162,6 +167,18 @@ func (w *Work) revertDeep(ctx context.Context, c *Copy, entries []*Entry, opt Re
 		return err
 	}
 	return w.dropConflicts(entries)
+}
+
+// topmost drops the paths that lie below others of the list.
+func topmost(rels []string) []string {
+	sort.Strings(rels)
+	var top []string
+	for _, rel := range rels {
+		if len(top) == 0 || !covers(top, rel) {
+			top = append(top, rel)
+		}
+	}
+	return top
 }
 
 // unscheduled names the paths of which a revert changes only what svn was
@@ -232,11 +249,6 @@ func (w *Work) planExact(s *stage, flat, deep []string) (*planner, error) {
 // Repair restores the metadata that the working copies record and leaves
 // content alone; it also closes .svn directories that others can read.
 func (w *Work) Repair(ctx context.Context, opt RevertOptions) ([]*Result, error) {
-	if !opt.DryRun {
-		for _, c := range w.tree.Copies {
-			c.tightenAdmin()
-		}
-	}
 	opt.MetadataOnly = true
 	return w.Revert(ctx, opt)
 }
@@ -264,6 +276,12 @@ func (w *Work) Restore(ctx context.Context, opt RestoreOptions) (*Result, error)
 		return nil, err
 	}
 	dir, name := splitPath(rel)
+	if link := c.symlinkAbove(rel); link != "" {
+		return nil, Refuse("cannot restore %q: %q is a symlink", opt.Path, c.path(link))
+	}
+	if info, err := c.fs.Lstat(orDot(dir)); err == nil && !info.IsDir() {
+		return nil, Refuse("cannot restore %q: %q is no directory", opt.Path, c.path(dir))
+	}
 	s, p, err := w.scratch(c, dir)
 	if err != nil {
 		return nil, err

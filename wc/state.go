@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,8 +40,33 @@ func (s *State) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
 }
 
-// holds says whether path is the state directory.
-func (s *State) holds(path string) bool { return path == StatePath }
+// holds says whether path is the state directory or lies in it.
+func (s *State) holds(path string) bool {
+	return path == StatePath || strings.HasPrefix(path, StatePath+"/")
+}
+
+// alone says whether path leads to the state directory and to nothing else:
+// rootwc may have made var and var/lib itself.
+func (s *State) alone(path string) bool {
+	for next := range strings.SplitSeq(strings.TrimPrefix(StatePath, path+"/"), "/") {
+		if !strings.HasPrefix(StatePath, path+"/") {
+			return false
+		}
+		d, err := openDir(s.tree.fs, path)
+		if err != nil {
+			return false
+		}
+		names, err := d.Readdirnames(2)
+		d.Close()
+		if err != nil || len(names) != 1 || names[0] != next {
+			return false
+		}
+		if path = joinPath(path, next); path == StatePath {
+			return true
+		}
+	}
+	return false
+}
 
 // ensure makes the state directory. The directories above it are made as a
 // distribution has them, when they are not there.

@@ -432,7 +432,7 @@ func changedNames(before, after map[string]string) []string {
 
 // unversioned judges a name that is on disk only.
 func (s *scan) unversioned(rel, path string, disk fs.DirEntry, fd int, rules ignore.Rules) {
-	if s.nested[path] || s.tree.Mounts[path] || disk.Type()&fs.ModeSocket != 0 || !s.wanted(path) {
+	if s.nested[path] || disk.IsDir() && s.tree.State.alone(path) || s.tree.Mounts[path] || disk.Type()&fs.ModeSocket != 0 || !s.wanted(path) {
 		return
 	}
 	e := &Entry{Path: path, Status: Unversioned, Kind: kindOfType(disk.Type()), copy: s.copy, rel: rel}

@@ -45,6 +45,10 @@ type Tree struct {
 	Withhold bool
 	// FileDefinitions finds the file externals; nil leaves them out.
 	FileDefinitions FileDefinitions
+	// BadPage is a versioned page of rootwc's own, the description or the list
+	// of withheld files, that cannot be read. Everything works on, with the safe
+	// defaults, so that a better page can come; but nothing is committed.
+	BadPage error
 	// Warn receives what is no error, one sentence each.
 	Warn func(format string, args ...any)
 	// Progress receives what long work is at; never nil after [Open].

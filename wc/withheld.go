@@ -59,12 +59,20 @@ func (t *Tree) withholds(v *metadata.Values) bool {
 // loadWithheld reads both places.
 func (t *Tree) loadWithheld() (*withheld, error) {
 	w := &withheld{acks: acks{}, seen: map[string]bool{}}
-	text, err := t.fs.ReadFile(WithheldPath)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read %s: %w", WithheldPath, cause(err))
+	text, err := t.ReadFile(WithheldPath)
+	if err == nil {
+		w.files, err = parseWithheld(text)
 	}
-	if w.files, err = parseWithheld(text); err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", WithheldPath, err)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// the next update may bring a better one: only a commit stops here
+		err = fmt.Errorf("cannot read %s: %w", WithheldPath, cause(err))
+		if t.BadPage == nil {
+			t.Warn("%v", err)
+		}
+		t.BadPage, w.files = err, map[string]*withheldFile{}
+	}
+	if w.files == nil {
+		w.files = map[string]*withheldFile{}
 	}
 	text, err = os.ReadFile(t.State.path(acksFile))
 	switch {
@@ -276,8 +284,13 @@ func (w *Work) followWithheld(c *Copy, rel string, l *live, old, now *withheldFi
 		return
 	}
 	want := wanted(now)
-	if want.Mode&0o004 != 0 || len(metadata.Compare(want, l.values, t.Names)) == 0 {
-		return // nothing to do, or a list that would open a secret
+	if len(metadata.Compare(want, l.values, t.Names)) == 0 {
+		return
+	}
+	if want.UID != l.values.UID || want.GID != l.values.GID || want.Mode&^l.values.Mode != 0 || !want.ACL.Equal(l.values.ACL) || !t.withholds(&l.values) {
+		// a list alone hands no secret to anybody; status shows the difference
+		t.Warn("%s: the recorded metadata would open it to others; rootwc repair %s sets it", c.path(rel), c.path(rel))
+		return
 	}
 	r := &Result{}
 	w.repairOne(&Entry{Path: c.path(rel), Kind: metadata.File, copy: c, rel: rel, live: *l}, RevertOptions{}, r)

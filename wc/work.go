@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -40,6 +42,13 @@ func (t *Tree) Begin(verb string) (*Work, error) {
 		return nil, err
 	}
 	return &Work{tree: t, verb: verb, release: release, stages: map[*part]*stage{}}, nil
+}
+
+// Tighten closes every .svn that others can read.
+func (w *Work) Tighten() {
+	for _, c := range w.tree.Copies {
+		c.tightenAdmin()
+	}
 }
 
 // Recover is for verbs that only read: it finishes an interrupted verb when
@@ -90,7 +99,6 @@ func (w *Work) stage(c *Copy) (*stage, *part, error) {
 	if err := w.openJournal(); err != nil {
 		return nil, nil, err
 	}
-	c.tightenAdmin()
 	s, err := c.newStage()
 	if err != nil {
 		return nil, nil, err
@@ -200,10 +208,8 @@ func (w *Work) prepare(s *stage, p *part) error {
 		if err != nil {
 			return err
 		}
-		want := guarded(*st.Want, p)
-		if want.Mode != st.Want.Mode {
-			w.Unset = append(w.Unset, fmt.Sprintf("%s: mode: setuid and setgid are not set in a working copy of user %d", joinPath(p.Path, st.Rel), p.User.UID))
-		}
+		want, dropped := guarded(*st.Want, p)
+		w.Unset = append(w.Unset, left(p, st.Rel, dropped)...)
 		for _, failed := range applyAt(int(d.Fd()), name, want, identityOfInfo(info)) {
 			w.Unset = append(w.Unset, fmt.Sprintf("%s: %v", joinPath(p.Path, st.Rel), failed))
 		}
@@ -278,14 +284,36 @@ func syncDirIn(root *os.Root, rel string) error {
 	return d.Sync()
 }
 
-// guarded takes setuid and setgid from what lands in the working copy of an
-// ordinary user: those bits would make its content run as that user, or as
-// root if root placed it, on the word of a repository alone.
-func guarded(v metadata.Values, p *part) metadata.Values {
-	if p.User != nil && v.Kind == metadata.File {
-		v.Mode &^= 0o6000
+// guarded takes setuid, setgid and what only root may set, capabilities above
+// all, from what lands in the working copy of an ordinary user: its content
+// would run with more rights than that user's on the word of a repository.
+// dropped names what was taken.
+func guarded(v metadata.Values, p *part) (safe metadata.Values, dropped []string) {
+	if p.User == nil || v.Kind != metadata.File && v.Kind != metadata.Dir {
+		return v, nil
 	}
-	return v
+	if v.Kind == metadata.File && v.Mode&0o6000 != 0 {
+		v.Mode &^= 0o6000
+		dropped = append(dropped, "setuid and setgid")
+	}
+	v.Xattrs = slices.Clone(v.Xattrs)
+	v.Xattrs = slices.DeleteFunc(v.Xattrs, func(x metadata.Xattr) bool {
+		if strings.HasPrefix(x.Name, "user.") {
+			return false
+		}
+		dropped = append(dropped, x.Name)
+		return true
+	})
+	return v, dropped
+}
+
+// left words what guarded has dropped.
+func left(p *part, rel string, dropped []string) []string {
+	var words []string
+	for _, d := range dropped {
+		words = append(words, fmt.Sprintf("%s: %s: not set in a working copy of user %d", joinPath(p.Path, rel), d, p.User.UID))
+	}
+	return words
 }
 
 // makeFifo puts a fifo in the place of the empty file that svn knows.

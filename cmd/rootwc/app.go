@@ -70,6 +70,7 @@ func (a *app) begin(verb string) (*wc.Tree, *wc.Work, error) {
 		t.Close()
 		return nil, nil, err
 	}
+	w.Tighten()
 	return t, w, nil
 }
 
@@ -126,8 +127,13 @@ func notWorkingCopy(t *wc.Tree) error {
 // describe applies the description's policies; without one the defaults hold.
 func (a *app) describe(t *wc.Tree) error {
 	d, err := loadDescription(t)
-	if err != nil || d == nil {
-		return err
+	if err != nil {
+		a.warn("%v", err)
+		t.BadPage = err
+		return nil
+	}
+	if d == nil {
+		return nil
 	}
 	t.Withhold = d.Secrets.Policy != system.Clear
 	return nil

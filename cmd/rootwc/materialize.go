@@ -158,7 +158,7 @@ func (m *materializer) finish() error {
 		return err
 	}
 	for _, e := range a.externals {
-		if e.State == externals.Invalid {
+		if e.State == externals.Invalid || e.State == externals.Unreadable {
 			m.failed = append(m.failed, fmt.Errorf("external %q: %w", e.Path, e.Err))
 			a.warn("external %s refused: %v", e.Path, e.Err)
 		}
@@ -259,8 +259,16 @@ func surveyAll(a *app, t *wc.Tree, url, revision string) []surveyed {
 			one.survey, one.err = t.Survey(a.ctx, e.URL, opt.Revision, opt.Peg)
 		}
 		all = append(all, one)
-		if one.survey != nil {
-			queue = append(queue, externals.OfSurvey(e.Path, one.survey)...)
+		if one.survey == nil {
+			continue
+		}
+		for _, next := range externals.OfSurvey(e.Path, one.survey) {
+			for _, above := range all {
+				if at := above.external.Path; (at == "" || strings.HasPrefix(next.Path, at+"/")) && externals.Holds(next.URL, above.external.URL) {
+					next.Err = externals.ErrEndless
+				}
+			}
+			queue = append(queue, next)
 		}
 	}
 	return all

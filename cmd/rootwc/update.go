@@ -150,6 +150,10 @@ func (u *updater) external(e externals.External, round int) error {
 		u.results = append(u.results, r)
 		u.app.tellResult(r)
 		fmt.Fprintf(u.app.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(e.Path))
+	case round == 0 && (e.State == externals.Invalid || e.State == externals.Obstructed || e.State == externals.Unreadable):
+		err := fmt.Errorf("external %q is %s", e.Path, externalWords(e))
+		u.failed = append(u.failed, err)
+		u.app.warn("%v", err)
 	case round > 0 || e.Copy == nil:
 	case e.State == externals.Switched && e.Copy.RepositoryRoot() != "" && sameRepository(e):
 		return u.one(e.Copy, wc.UpdateOptions{URL: e.URL, Revision: revisionOf(e)})
