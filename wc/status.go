@@ -432,7 +432,7 @@ func changedNames(before, after map[string]string) []string {
 
 // unversioned judges a name that is on disk only.
 func (s *scan) unversioned(rel, path string, disk fs.DirEntry, fd int, rules ignore.Rules) {
-	if s.nested[path] || disk.IsDir() && s.tree.State.alone(path) || s.tree.Mounts[path] || disk.Type()&fs.ModeSocket != 0 || !s.wanted(path) {
+	if s.nested[path] || s.tree.Mounts[path] || disk.Type()&fs.ModeSocket != 0 || !s.wanted(path) {
 		return
 	}
 	e := &Entry{Path: path, Status: Unversioned, Kind: kindOfType(disk.Type()), copy: s.copy, rel: rel}
@@ -458,6 +458,8 @@ func (s *scan) unversioned(rel, path string, disk fs.DirEntry, fd int, rules ign
 			return
 		}
 		e.Status = Ignored
+	} else if disk.IsDir() && s.tree.State.alone(path) {
+		return
 	} else if why := unstorable(disk.Name()); why != "" {
 		e.Status, e.Note = Unstorable, why
 	} else if e.Kind == metadata.Symlink {

@@ -66,9 +66,6 @@ func (t *Tree) loadWithheld() (*withheld, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// the next update may bring a better one: only a commit stops here
 		err = fmt.Errorf("cannot read %s: %w", WithheldPath, cause(err))
-		if t.BadPage == nil {
-			t.Warn("%v", err)
-		}
 		t.BadPage, w.files = err, map[string]*withheldFile{}
 	}
 	if w.files == nil {
@@ -287,7 +284,7 @@ func (w *Work) followWithheld(c *Copy, rel string, l *live, old, now *withheldFi
 	if len(metadata.Compare(want, l.values, t.Names)) == 0 {
 		return
 	}
-	if want.UID != l.values.UID || want.GID != l.values.GID || want.Mode&^l.values.Mode != 0 || !want.ACL.Equal(l.values.ACL) || !t.withholds(&l.values) {
+	if !mayFollow(&want, &l.values) || !t.withholds(&l.values) {
 		// a list alone hands no secret to anybody; status shows the difference
 		t.Warn("%s: the recorded metadata would open it to others; rootwc repair %s sets it", c.path(rel), c.path(rel))
 		return
@@ -297,6 +294,13 @@ func (w *Work) followWithheld(c *Copy, rel string, l *live, old, now *withheldFi
 	for _, u := range r.Unset {
 		t.Warn("%s", u)
 	}
+}
+
+// mayFollow says whether a list may give a secret this metadata: it makes no
+// program of it, opens it to nobody else, and hands it to no person.
+func mayFollow(want, have *metadata.Values) bool {
+	return want.Mode&0o7004 == 0 && want.ACL.Equal(have.ACL) &&
+		(want.UID == have.UID || want.UID < firstPerson) && (want.GID == have.GID || want.GID < firstPerson)
 }
 
 // ReloadNames reads etc/passwd and etc/group again, after they may have come.

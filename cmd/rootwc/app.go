@@ -24,6 +24,7 @@ type app struct {
 	progress *progress
 	global   Global
 
+	tree      *wc.Tree             // the last one opened
 	externals []externals.External // after open
 }
 
@@ -90,6 +91,7 @@ func (a *app) openRoot() (*wc.Tree, error) {
 		}
 		return nil, err
 	}
+	a.tree = t
 	t.Warn = func(format string, args ...any) { a.warn(format, args...) }
 	t.Progress = a.progress.show
 	t.Client.Username = a.global.Username
@@ -128,8 +130,7 @@ func notWorkingCopy(t *wc.Tree) error {
 func (a *app) describe(t *wc.Tree) error {
 	d, err := loadDescription(t)
 	if err != nil {
-		a.warn("%v", err)
-		t.BadPage = err
+		t.BadPage = err // a verb that can do without the page goes on
 		return nil
 	}
 	if d == nil {

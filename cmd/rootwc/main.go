@@ -68,7 +68,11 @@ func rootwc(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 			return wc.ExitFailed
 		}
 		a.global = cli.Global
-		return a.finish(parsed.Run(a))
+		err = parsed.Run(a)
+		if a.tree != nil && a.tree.BadPage != nil && !errors.Is(err, a.tree.BadPage) {
+			a.warn("%v", a.tree.BadPage)
+		}
+		return a.finish(err)
 	}()
 	if err := out.Flush(); err != nil && !errors.Is(err, syscall.EPIPE) {
 		a.complain(fmt.Errorf("cannot write the answer: %w", err))

@@ -47,6 +47,9 @@ func (c *statusCmd) Run(a *app) error {
 	if verb, _ := t.State.Interrupted(); verb != "" {
 		a.warn("rootwc %s was interrupted, or is at work now", verb)
 	}
+	if err == nil && t.BadPage != nil {
+		return t.BadPage // told with the safe defaults all the same
+	}
 	if err == nil && c.ExitCode && differences {
 		return errDifferences
 	}
