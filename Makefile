@@ -34,7 +34,7 @@ demo: demo-deps build
 
 test: lint
 	@mkdir -p .cache/debs && rm -f .cache/tests
-	{ $(GO) test -race -json -count=1 -timeout 30m -skip '$(REAL)' ./... ; \
+	{ $(GO) test -race -json -count=1 -timeout 45m -skip '$(REAL)' ./... ; \
 	  $(REALTEST) -json ./cmd/rootwc ; } | $(GO) run scripts/tally.go -show '$(REAL)' -summary .cache/tests
 
 realtest: deps

@@ -34,7 +34,7 @@ type event struct {
 type tally struct {
 	show     *regexp.Regexp // tests whose output is printed even when they pass
 	output   map[string][]string
-	packages map[string]int // by the action that ended them
+	packages map[string]string // the action that ended each, the worst where it ran twice
 	tests    map[string]int
 	skipped  []string
 	wanting  []string // skipped for want of a tool
@@ -44,7 +44,7 @@ func main() {
 	show := flag.String("show", "^$", "print what tests that match log, passed or not")
 	summary := flag.String("summary", "", "write the closing line to this file as well")
 	flag.Parse()
-	t := &tally{show: regexp.MustCompile(*show), output: map[string][]string{}, packages: map[string]int{}, tests: map[string]int{}}
+	t := &tally{show: regexp.MustCompile(*show), output: map[string][]string{}, packages: map[string]string{}, tests: map[string]int{}}
 	in := bufio.NewReader(os.Stdin)
 	for {
 		line, err := in.ReadString('\n')
@@ -101,7 +101,9 @@ func (t *tally) take(key string, e event) {
 
 func (t *tally) end(key string, e event) {
 	if e.Test == "" {
-		t.packages[e.Action]++
+		if t.packages[e.Package] != "fail" {
+			t.packages[e.Package] = e.Action
+		}
 		return
 	}
 	t.tests[e.Action]++
@@ -146,9 +148,12 @@ func (t *tally) close() (closing string, good bool) {
 	for _, s := range t.skipped {
 		fmt.Println("skipped:", s)
 	}
-	ran := t.packages["pass"] + t.packages["fail"]
-	fmt.Printf("packages: %d ran, %d of them failed, %d without tests\n", ran, t.packages["fail"], t.packages["skip"])
-	good = t.packages["fail"] == 0 && t.tests["fail"] == 0 && t.tests["pass"] > 0
+	ended := map[string]int{}
+	for _, action := range t.packages {
+		ended[action]++
+	}
+	fmt.Printf("packages: %d ran, %d of them failed, %d without tests\n", ended["pass"]+ended["fail"], ended["fail"], ended["skip"])
+	good = ended["fail"] == 0 && t.tests["fail"] == 0 && t.tests["pass"] > 0
 	if len(t.wanting) > 0 && os.Getenv("CI") != "" {
 		good = false
 		fmt.Printf("%d tests were skipped for want of something, and CI is set: that counts as failure\n", len(t.wanting))

@@ -33,7 +33,7 @@ func (c *demoCmd) Run(a *app) error {
 			return wc.Hint(fmt.Errorf("cannot run the demonstration: there is no program %s", program), "install Subversion (package \"subversion\")")
 		}
 	}
-	dir, err := makeSandbox(c.Dir)
+	dir, err := makeSandbox(c.Dir, filepath.Join(a.global.Root, "etc"))
 	if err != nil {
 		return fmt.Errorf("cannot run the demonstration: %w", err)
 	}
@@ -49,28 +49,42 @@ func (c *demoCmd) Run(a *app) error {
 	return nil
 }
 
-// makeSandbox makes the private directory in which everything happens.
-func makeSandbox(dir string) (string, error) {
+// makeSandbox makes the private directory in which everything happens, outside
+// of what is copied into it.
+func makeSandbox(dir, source string) (string, error) {
+	source, err := resolve(source)
+	if err != nil {
+		return "", err
+	}
+	parent := os.TempDir()
+	if dir != "" {
+		dir = filepath.Clean(dir)
+		parent = filepath.Dir(dir)
+	}
+	if parent, err = resolve(parent); err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(parent+"/", source+"/") {
+		return "", wc.Refuse("the sandbox would lie in %s, which is what it copies", source)
+	}
 	if dir == "" {
-		return os.MkdirTemp("", "rootwc-demo-*")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	parent, err := filepath.EvalSymlinks(filepath.Dir(dir))
-	if err != nil {
-		return "", err
+		return os.MkdirTemp(parent, "rootwc-demo-*")
 	}
 	dir = filepath.Join(parent, filepath.Base(dir))
-	if strings.HasPrefix(dir+"/", "/etc/") {
-		return "", wc.Refuse("the sandbox %s would lie in /etc, which is what it copies", dir)
-	}
 	err = os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		return "", wc.Hint(wc.Refuse("%s is there already", dir), "name a directory that is not there yet")
 	}
 	return dir, err
+}
+
+// resolve makes a path absolute and free of symlinks.
+func resolve(path string) (string, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
 }
 
 // demo is one sandbox: a root with a copy of /etc, and a repository beside it.
@@ -116,7 +130,7 @@ func (d *demo) prepare() error {
 	c := copier{from: d.global.Root, to: d.root, ordinary: os.Geteuid() != 0}
 	// with it, init knows the distribution and what its programs write to /etc
 	for _, path := range []string{"etc", "usr/lib/os-release"} {
-		if err := c.tree(path); err != nil {
+		if err := c.tree(path); err != nil && (path == "etc" || !errors.Is(err, fs.ErrNotExist)) {
 			return err
 		}
 	}
@@ -431,6 +445,9 @@ func (c *copier) tree(path string) error {
 	}
 	var dirs []made
 	err := filepath.WalkDir(filepath.Join(c.from, path), func(source string, e fs.DirEntry, err error) error {
+		if err != nil && e == nil { // path itself
+			return err
+		}
 		if err != nil {
 			return c.skip(e, err)
 		}

@@ -223,9 +223,6 @@ func (m *materializer) summary() error {
 		}
 	}
 	if len(m.failed) > 0 {
-		if len(m.results) == 0 {
-			return joined(m.failed)
-		}
 		return wc.Partial("cannot materialize everything: %w", joined(m.failed))
 	}
 	return incomplete("materialize", m.results)

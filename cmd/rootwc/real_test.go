@@ -26,6 +26,21 @@ const (
 	realPackages = "openssh-server,sudo,postfix,nginx-light,cron,rsyslog,apache2,samba"
 )
 
+// realExtras is what an administrator adds to /etc that a fresh install has
+// nothing of. Users and groups are those of Debian: www-data is 33, adm is 4.
+const realExtras = `
+mkdir etc/extras; cd etc/extras
+for f in plain executable readonly owned writable acl attribute capable 'Größe & more.conf'; do echo "$f" >"$f"; done
+chmod 0755 executable; chmod 0444 readonly; chown 33:4 owned; chmod 0664 writable 'Größe & more.conf'
+setfacl -m u:33:r,g:4:rw acl
+setfattr -n user.origin -v debian attribute
+setcap cap_net_raw=ep capable
+ln -s plain link; ln -s plain owned-link; chown -h 33:33 owned-link
+mkdir shared inherited empty; chown 0:4 shared; chmod 2775 shared
+setfacl -d -m u:33:rwx inherited
+mkfifo pipe
+`
+
 // TestRealMachine keeps two freshly installed Debian systems in one repository
 // behind a real server. The judges are programs that know nothing of rootwc:
 // find, getfacl, getfattr, rsync and svn.
@@ -37,8 +52,9 @@ func TestRealMachine(t *testing.T) {
 	if os.Getenv("ROOTWC_REAL") == "" {
 		t.Skip("takes minutes; ROOTWC_REAL=1 asks for it (make realtest)")
 	}
-	needs(t, "svnserve", "debootstrap", "rsync", "getfacl", "getfattr", "unshare")
+	needs(t, "svnserve", "debootstrap", "rsync", "getfacl", "getfattr", "setfacl", "setfattr", "setcap", "unshare")
 	s := installReal(t)
+	s.m1.shell(realExtras)
 	s.serve()
 
 	must(t, "", "sync", "--file-system", s.dir) // what debootstrap wrote is not to be waited for below
@@ -122,8 +138,9 @@ func removeReal(t *testing.T, dir string) {
 	}
 }
 
-// debootstrap installs one system in a mount namespace of its own, so that
-// /proc and /sys of the new system are gone from ours when it ends.
+// debootstrap installs one system, in a mount namespace of its own where that
+// can be had: then /proc and /sys of the new system are gone from ours in any
+// case. A container or chroot may forbid it; debootstrap cleans up itself too.
 func debootstrap(t *testing.T, root, mirror string) {
 	t.Helper()
 	cache := os.Getenv("ROOTWC_REAL_CACHE")
@@ -139,11 +156,13 @@ func debootstrap(t *testing.T, root, mirror string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
-	out, _, err := run.Output(ctx, run.Command{
-		Args: []string{"unshare", "--mount", "--", "/bin/sh", "-c", `umask 022; exec "$@"`, "sh",
-			"debootstrap", "--include=" + realPackages, "--cache-dir=" + cache, realSuite, root, mirror},
-		Env: append(proxies(ctx), "DEBIAN_FRONTEND=noninteractive"),
-	})
+	args := []string{"/bin/sh", "-c", `umask 022; exec "$@"`, "sh",
+		"debootstrap", "--include=" + realPackages, "--cache-dir=" + cache, realSuite, root, mirror}
+	apart := []string{"unshare", "--mount", "--"}
+	if _, _, err := run.Output(ctx, run.Command{Args: append(apart, "true")}); err == nil {
+		args = append(apart, args...)
+	}
+	out, _, err := run.Output(ctx, run.Command{Args: args, Env: append(proxies(ctx), "DEBIAN_FRONTEND=noninteractive")})
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 		log, _ := os.ReadFile(filepath.Join(root, "debootstrap/debootstrap.log"))
@@ -232,7 +251,7 @@ func (s *sandbox) recorded() (versioned map[string]bool, carriers []string) {
 
 // unusual lists the versioned paths that differ on the machine from root:root,
 // 0644 or 0755 for files and 0755 for directories, or that have an ACL,
-// capabilities or attributes. Find, getfacl and getfattr tell.
+// capabilities or attributes, or are fifos. Find, getfacl and getfattr tell.
 func unusual(t *testing.T, m *machine, versioned map[string]bool) []string {
 	t.Helper()
 	found := map[string]bool{}
@@ -241,7 +260,7 @@ func unusual(t *testing.T, m *machine, versioned map[string]bool) []string {
 		if len(f) < 4 || !versioned[f[3]] {
 			continue
 		}
-		ordinary := f[0] == "l" || f[1] == "755" || f[0] == "f" && f[1] == "644"
+		ordinary := f[0] == "l" || f[0] != "p" && f[1] == "755" || f[0] == "f" && f[1] == "644"
 		if !ordinary || f[2] != "0:0" {
 			found[f[3]] = true
 		}
