@@ -16,13 +16,13 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # The version names the revision where git can tell it.
 BUILDFLAGS := -trimpath $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
-REAL := ^TestRealMachine$$
 # Installing a system needs root; only that test gets it.
-REALENV = ROOTWC_REAL=1 ROOTWC_REAL_CACHE="$(CURDIR)/.cache/debs"
+REAL := ^TestRealMachine$$
+REALENV = ROOTWC_REAL=1 "ROOTWC_REAL_CACHE=$(CURDIR)/.cache/debs"
 ifneq ($(shell id -u),0)
-REALROOT = -exec 'sudo env CI="$(CI)" PATH="$(PATH)" $(REALENV)'
+REALROOT = -exec 'sudo env "CI=$(CI)" "PATH=$(PATH)" $(REALENV)'
 endif
-REALTEST = $(REALENV) $(GO) test -count=1 -timeout 30m -run '$(REAL)' $(REALROOT)
+REALTEST = env $(REALENV) $(GO) test -count=1 -timeout 30m -run '$(REAL)' $(REALROOT)
 
 .PHONY: build demo test install clean deps demo-deps lint fuzz realtest
 

@@ -3,8 +3,8 @@
 // Tally reads the output of "go test -json" and prints it for people: a line
 // for each package, everything about tests that failed, why others were
 // skipped, and how many there were. It exits with 1 when a test failed, when
-// nothing ran, or, where the variable CI is set, when a test was skipped for
-// want of something that could have been installed.
+// nothing ran or nothing that -show names, or, where the variable CI is set,
+// when a test was skipped for want of something that could have been installed.
 //
 //	go test -json ./... | go run scripts/tally.go [-show TEST] [-summary FILE]
 package main
@@ -33,6 +33,7 @@ type event struct {
 
 type tally struct {
 	show     *regexp.Regexp // tests whose output is printed even when they pass
+	shown    bool
 	output   map[string][]string
 	packages map[string]string // the action that ended each, the worst where it ran twice
 	tests    map[string]int
@@ -41,10 +42,13 @@ type tally struct {
 }
 
 func main() {
-	show := flag.String("show", "^$", "print what tests that match log, passed or not")
+	show := flag.String("show", "", "print what tests that match log, passed or not; one has to run")
 	summary := flag.String("summary", "", "write the closing line to this file as well")
 	flag.Parse()
-	t := &tally{show: regexp.MustCompile(*show), output: map[string][]string{}, packages: map[string]string{}, tests: map[string]int{}}
+	if *show == "" {
+		*show = "^$"
+	}
+	t := &tally{show: regexp.MustCompile(*show), shown: *show == "^$", output: map[string][]string{}, packages: map[string]string{}, tests: map[string]int{}}
 	in := bufio.NewReader(os.Stdin)
 	for {
 		line, err := in.ReadString('\n')
@@ -107,6 +111,7 @@ func (t *tally) end(key string, e event) {
 		return
 	}
 	t.tests[e.Action]++
+	t.shown = t.shown || t.show.MatchString(e.Test)
 	said := t.output[key]
 	delete(t.output, key)
 	switch {
@@ -157,6 +162,10 @@ func (t *tally) close() (closing string, good bool) {
 	if len(t.wanting) > 0 && os.Getenv("CI") != "" {
 		good = false
 		fmt.Printf("%d tests were skipped for want of something, and CI is set: that counts as failure\n", len(t.wanting))
+	}
+	if !t.shown {
+		good = false
+		fmt.Printf("no test ran that matches %s\n", t.show)
 	}
 	closing = fmt.Sprintf("%d passed, %d failed, %d skipped", t.tests["pass"], t.tests["fail"], t.tests["skip"])
 	fmt.Println(closing)
