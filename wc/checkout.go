@@ -245,11 +245,16 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 		revision = "HEAD"
 	}
 	if _, err := s.root.Lstat(AdminDir); err == nil {
-		if _, err := s.svn(ctx, nil, "cleanup", "."); err != nil {
+		if _, err := s.svn(ctx, nil, "cleanup", "."); err == nil {
+			// an ordinary user's begins with depth empty, see seed
+			_, err := s.svn(ctx, line, "update", "--ignore-externals", "--force", "--accept", "theirs-full", "--set-depth", "infinity", "--revision", revision, ".")
+			return err
+		} else if ctx.Err() != nil {
 			return err
 		}
-		_, err := s.svn(ctx, line, "update", "--ignore-externals", "--force", "--accept", "theirs-full", "--revision", revision, ".")
-		return err
+		if err := as(s.user, s.empty); err != nil { // cut off while svn made its database
+			return err
+		}
 	}
 	if s.user != nil {
 		if err := w.seed(ctx, s, opt); err != nil {
@@ -263,6 +268,20 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 		return Hint(err, "the server of %s is not reachable; run the command again when it is", opt.URL)
 	}
 	return err
+}
+
+// empty removes everything from the stage's working copy.
+func (s *stage) empty() error {
+	found, err := os.ReadDir(s.wc())
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if err := s.root.RemoveAll(f.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // seed gives the stage of an ordinary user an empty working copy that was

@@ -3,9 +3,11 @@ package wc
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -461,6 +463,9 @@ func (w *Work) commitGroup(ctx context.Context, cm *Commit, group []*commitPart,
 	}
 	revision, err := w.send(ctx, group, message, mark)
 	if err != nil {
+		if notSent(err) {
+			err = errors.Join(err, w.tree.State.sure())
+		}
 		for _, cp := range group {
 			if derr := w.drop(cp.part); derr != nil {
 				return done, errors.Join(err, derr)
@@ -475,7 +480,7 @@ func (w *Work) commitGroup(ctx context.Context, cm *Commit, group []*commitPart,
 			return done, err
 		}
 	}
-	return done, nil
+	return done, w.tree.State.sure()
 }
 
 // prepareCommit brings the stage into the state that is to be sent.
@@ -634,7 +639,39 @@ func (w *Work) markCommit(group []*commitPart) (string, error) {
 	for _, cp := range group {
 		cp.part.Commit = mark
 	}
-	return mark, w.journal.write()
+	if err := w.journal.write(); err != nil {
+		return "", err
+	}
+	// Until every working copy records the revision, nobody can be sure: the
+	// answer may get lost, this process be killed, the disk be full.
+	seen := acks{}
+	for _, cp := range group {
+		maps.Copy(seen, cp.acks)
+	}
+	text, err := json.Marshal(unsureCommit{mark, group[0].copy.UUID(), seen})
+	if err != nil {
+		return "", err
+	}
+	return mark, w.tree.State.writeDurable(unsureFile, text)
+}
+
+// unsureFile holds the commit of which it is not known whether the repository
+// took it.
+const unsureFile = "unsure-commit"
+
+type unsureCommit struct {
+	Mark string `json:"mark"`
+	UUID string `json:"uuid"` // of the repository
+	Acks acks   `json:"acks,omitempty"`
+}
+
+// sure forgets the commit that was unsure.
+func (s *State) sure() error {
+	err := os.Remove(s.path(unsureFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 var committedRevision = regexp.MustCompile(`(?m)^Committed revision (\d+)\.`)
@@ -676,6 +713,12 @@ func (w *Work) send(ctx context.Context, group []*commitPart, message, mark stri
 		return 0, nil // svn found nothing to send
 	}
 	return strconv.ParseInt(string(m[1]), 10, 64)
+}
+
+// notSent says whether a failed commit surely made no revision: the server
+// could not be reached at all, or has refused it.
+func notSent(err error) bool {
+	return HasCode(err, "170013", "155011", "160020", "160024", "160028", "160042", "170001", "170004", "215004", "220004", "165001")
 }
 
 // commitError says what to do about the common failures.
@@ -736,29 +779,45 @@ func (w *Work) sameAsStaged(cp *commitPart, rel string) (bool, error) {
 // repository has it, the working copies are brought up to it; the caller holds
 // the lock.
 func (w *Work) UnsureCommit(ctx context.Context) error {
-	mark, err := os.ReadFile(w.tree.State.path(unsureFile))
+	text, err := os.ReadFile(w.tree.State.path(unsureFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
+	var unsure unsureCommit
+	if err == nil {
+		err = json.Unmarshal(text, &unsure)
 	}
+	if err != nil {
+		return fmt.Errorf("cannot read %s of an interrupted commit: %w", w.tree.State.path(unsureFile), cause(err))
+	}
+	told := false
 	for _, c := range w.tree.Copies {
+		if c.UUID() != unsure.UUID {
+			continue
+		}
 		low, _, _ := c.revisions()
 		found, err := w.tree.Client.Log(ctx, c.user, "--with-revprop", commitMark, "--revision", fmt.Sprintf("HEAD:%d", max(low, 1)), "--", c.URL()+"@HEAD")
 		if err != nil {
 			return fmt.Errorf("cannot tell whether an interrupted commit reached the repository: %w", err)
 		}
 		for _, e := range found {
-			if e.Properties[commitMark] != string(mark) {
+			if e.Properties[commitMark] != unsure.Mark {
 				continue
 			}
-			w.tree.Warn("the interrupted commit did reach the repository as revision %d", e.Revision)
+			if !told {
+				told = true
+				w.tree.Warn("the interrupted commit did reach the repository as revision %d", e.Revision)
+			}
 			if _, err := w.Update(ctx, c, UpdateOptions{Revision: strconv.FormatInt(e.Revision, 10)}); err != nil {
 				return err
 			}
 			break
 		}
 	}
-	return os.Remove(w.tree.State.path(unsureFile))
+	if told {
+		if err := w.tree.acknowledge(unsure.Acks); err != nil {
+			return err
+		}
+	}
+	return w.tree.State.sure()
 }

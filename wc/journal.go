@@ -79,8 +79,12 @@ func (s *State) interrupted() (*journal, error) {
 		return nil, err
 	}
 	j := &journal{state: s}
-	if err := json.Unmarshal(text, j); err != nil || j.Format != journalFormat {
-		return nil, Hint(fmt.Errorf("cannot read the journal %s of an interrupted command: format %d, %v", s.path(journalFile), j.Format, err),
+	if err := json.Unmarshal(text, j); err != nil {
+		return nil, Hint(fmt.Errorf("cannot read the journal %s of an interrupted command: it is damaged: %w", s.path(journalFile), err),
+			"what was interrupted lies in %s; look there before you remove the journal", s.path(stageState))
+	}
+	if j.Format != journalFormat {
+		return nil, Hint(fmt.Errorf("cannot read the journal %s of an interrupted command: its format is %d, known is %d", s.path(journalFile), j.Format, journalFormat),
 			"finish with the rootwc that wrote it")
 	}
 	for _, p := range j.Parts {
@@ -95,17 +99,28 @@ func (s *State) interrupted() (*journal, error) {
 // removed at recovery must be ours.
 func (s *State) ownStage(p *part) bool {
 	dir := filepath.Dir(p.Stage)
-	base := s.tree.abs(p.Path)
-	return p.Stage == "" || dir == s.path(stageState) || dir == filepath.Join(base, stageAdmin) ||
-		strings.HasPrefix(filepath.Base(p.Stage), stageNear)
+	if p.Stage == "" || dir == s.path(stageState) || strings.HasPrefix(filepath.Base(p.Stage), stageNear) {
+		return true
+	}
+	for at := p.Path; ; at = parentOf(at) { // a restore's is that of a directory in the working copy
+		if dir == filepath.Join(s.tree.abs(at), stageAdmin) {
+			return true
+		}
+		if at == "" {
+			return false
+		}
+	}
 }
 
 // Interrupted names the verb that was cut off, and says whether it had begun
 // to change live files. Empty when there is none.
-func (s *State) Interrupted() (verb string, placing bool) {
+func (s *State) Interrupted() (verb string, placing bool, err error) {
 	j, err := s.interrupted()
+	if errors.Is(err, fs.ErrPermission) { // an ordinary user who only reads
+		return "", false, nil
+	}
 	if err != nil || j == nil {
-		return "", false
+		return "", false, err
 	}
 	waiting := len(j.Parts) > 0
 	for _, p := range j.Parts {
@@ -113,9 +128,9 @@ func (s *State) Interrupted() (verb string, placing bool) {
 		waiting = waiting && p.URL != "" && !p.Place
 	}
 	if waiting {
-		return "", false // checkouts that a later run takes up again
+		return "", false, nil // checkouts that a later run takes up again
 	}
-	return j.Verb, placing
+	return j.Verb, placing, nil
 }
 
 // recover finishes or undoes an interrupted verb. The caller holds the lock.
@@ -125,7 +140,6 @@ func (t *Tree) recover() error {
 	if err != nil || j == nil {
 		return err
 	}
-	unsure := ""
 	for _, p := range j.Parts {
 		switch {
 		case p.Place:
@@ -145,17 +159,9 @@ func (t *Tree) recover() error {
 		case p.URL != "":
 			continue // materialize takes it up again
 		default:
-			if p.Commit != "" {
-				unsure = p.Commit
-			}
 			if err := t.removeStage(p); err != nil {
 				return fmt.Errorf("cannot undo the interrupted rootwc %s: %w", j.Verb, err)
 			}
-		}
-	}
-	if unsure != "" {
-		if err := t.State.writeDurable(unsureFile, []byte(unsure)); err != nil {
-			return err
 		}
 	}
 	if err := j.keepCheckouts(); err != nil {
@@ -183,10 +189,6 @@ func (j *journal) keepCheckouts() error {
 	j.Parts = kept
 	return j.write()
 }
-
-// unsureFile holds the mark of a commit of which it is not known whether the
-// repository took it.
-const unsureFile = "unsure-commit"
 
 func (t *Tree) removeStage(p *part) error {
 	if p.Stage == "" {

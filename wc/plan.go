@@ -198,6 +198,9 @@ func (p *planner) one(rel string, was, is *state) error {
 	} else if n := p.new.nodes[rel]; n != nil && n.top().opDepth > 0 && n.visible() {
 		return nil
 	}
+	if is == nil && p.beyond(rel) {
+		return nil
+	}
 	l, err := p.lstat(rel)
 	if err != nil {
 		return err
@@ -256,7 +259,7 @@ func unsafeName(rel string) string {
 // lstat reads the live path with its metadata.
 func (p *planner) lstat(rel string) (live, error) {
 	var l live
-	if p.aboveNoDir(rel) {
+	if p.beyond(rel) {
 		return l, nil
 	}
 	dir, name := splitPath(rel)
@@ -281,17 +284,6 @@ func (p *planner) lstat(rel string) (live, error) {
 	l.values = metadata.FromStat(&l.st)
 	p.tree.readXattrs(int(d.Fd()), name, &l)
 	return l, nil
-}
-
-// aboveNoDir says whether something other than a directory is live above rel:
-// there is nothing at rel then, whatever a symlink may lead to.
-func (p *planner) aboveNoDir(rel string) bool {
-	for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
-		if info, err := p.live.Lstat(dir); err == nil {
-			return !info.IsDir()
-		}
-	}
-	return false
 }
 
 // inTheWay says why the live path must not be touched: a mount point, an
@@ -331,6 +323,17 @@ func (p *planner) inTheWay(rel string, l *live) string {
 }
 
 func parentOf(rel string) string { dir, _ := splitPath(rel); return dir }
+
+// beyond says whether something that is no directory stands above rel, such as
+// a symlink: what is reached through it is not rel.
+func (p *planner) beyond(rel string) bool {
+	for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
+		if info, err := p.live.Lstat(dir); err == nil && !info.IsDir() {
+			return true
+		}
+	}
+	return false
+}
 
 // remove plans the removal of what the repository has no more.
 func (p *planner) remove(rel string, was *state, l *live) {

@@ -323,15 +323,20 @@ func (w *Work) scratch(c *Copy, dir string) (*stage, *part, error) {
 		return nil, nil, err
 	}
 	s := &stage{tree: w.tree, path: c.path(dir), user: c.user}
-	err := as(c.user, func() error {
+	var err error
+	if s.dir, err = c.stageDir(); err != nil {
+		return nil, nil, fmt.Errorf("cannot prepare a stage for %q: %w", c.dir, err)
+	}
+	p := &part{Path: s.path, Stage: s.dir, User: s.user, Files: true}
+	if err := w.note(p, s); err != nil {
+		return nil, nil, err
+	}
+	err = as(c.user, func() error {
 		var err error
 		if s.live, err = c.fs.OpenRoot(orDot(dir)); err != nil {
 			return err
 		}
-		if s.dir, err = c.stageDir(); err != nil {
-			return err
-		}
-		if err := os.Mkdir(s.wc(), 0o700); err != nil {
+		if err := os.MkdirAll(s.wc(), 0o700); err != nil {
 			return err
 		}
 		s.root, err = os.OpenRoot(s.wc())
@@ -340,8 +345,7 @@ func (w *Work) scratch(c *Copy, dir string) (*stage, *part, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot prepare a stage for %q: %w", c.dir, err)
 	}
-	p := &part{Path: s.path, Stage: s.dir, User: s.user, Files: true}
-	return s, p, w.note(p, s)
+	return s, p, nil
 }
 
 // fetchOld checks a path out as it was at a revision. The path is looked for
@@ -372,6 +376,9 @@ type ResolveOptions struct {
 	Accept string // mine, theirs, base or working
 	DryRun bool
 }
+
+// ErrNoConflict is returned by [Work.Resolve] for a path without a conflict.
+var ErrNoConflict = errors.New("it is not in conflict")
 
 // Resolve ends a conflict: "working" takes the live file as it is now, "mine"
 // as it was when the conflict arose, "theirs" the repository's version, "base"
@@ -538,7 +545,7 @@ func (w *Work) adopt(ctx context.Context, s *stage, c *Copy, rel string) error {
 func (w *Work) resolveSvn(ctx context.Context, c *Copy, rel string, opt ResolveOptions) error {
 	n := c.rec.nodes[rel]
 	if n == nil || n.actual == nil || n.actual.conflict == nil {
-		return fmt.Errorf("cannot resolve %q: it is not in conflict", opt.Path)
+		return fmt.Errorf("cannot resolve %q: %w", opt.Path, ErrNoConflict)
 	}
 	if opt.DryRun {
 		return nil

@@ -2,6 +2,7 @@ package wc
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ const (
 )
 
 // newStage makes the stage of a live working copy and locks that.
-func (c *Copy) newStage() (*stage, error) {
+func (c *Copy) newStage(dir string) (*stage, error) {
 	if len(c.rec.locked) > 0 || c.rec.queue > 0 {
 		return nil, Hint(Refuse("working copy %q is locked by svn, or was left in the middle of something", c.dir),
 			"when no svn is at work there, run: svn cleanup %s", c.dir)
@@ -59,9 +60,7 @@ func (c *Copy) newStage() (*stage, error) {
 		if err := c.reload(); err != nil {
 			return err
 		}
-		if s.dir, err = c.stageDir(); err != nil {
-			return err
-		}
+		s.dir = dir
 		admin := filepath.Join(s.dir, stageWC, AdminDir)
 		if err := os.MkdirAll(filepath.Join(admin, "tmp"), 0o700); err != nil {
 			return err
@@ -88,30 +87,25 @@ func (c *Copy) newStage() (*stage, error) {
 	return s, nil
 }
 
-// stageDir makes a private directory from which rename(2) reaches the working
-// copy: in the state directory, else in the working copy's own .svn.
-func (c *Copy) stageDir() (string, error) {
+// stageDir names a private directory from which rename(2) reaches the working
+// copy: in the state directory, else in the working copy's own .svn. It is not
+// made yet.
+func (c *Copy) stageDir() (dir string, err error) {
 	if c.user == nil {
 		if err := os.MkdirAll(c.tree.State.path(stageState), 0o700); err != nil {
 			return "", err
 		}
-		dir, err := os.MkdirTemp(c.tree.State.path(stageState), "")
-		if err != nil {
-			return "", err
+		if sameFileSystem(c.tree.State.path(stageState), c.dir) {
+			return c.tree.State.path(stageState, rand.Text()), nil
 		}
-		if sameFileSystem(dir, c.dir) {
-			return dir, nil
+	}
+	return filepath.Join(c.admin("rootwc"), rand.Text()), as(c.user, func() error {
+		// the root's lock is held: a stage that is here was left by a crash
+		if err := os.RemoveAll(c.admin("rootwc")); err != nil {
+			return err
 		}
-		os.Remove(dir)
-	}
-	// the root's lock is held: a stage that is here was left by a crash
-	if err := os.RemoveAll(c.admin("rootwc")); err != nil {
-		return "", err
-	}
-	if err := os.Mkdir(c.admin("rootwc"), 0o700); err != nil {
-		return "", err
-	}
-	return os.MkdirTemp(c.admin("rootwc"), "")
+		return os.Mkdir(c.admin("rootwc"), 0o700)
+	})
 }
 
 // sameFileSystem proves by doing it that rename(2) works from one directory

@@ -55,8 +55,8 @@ func (w *Work) Tighten() {
 // it may, and does nothing when somebody is at work or the state directory
 // cannot be written.
 func (t *Tree) Recover() error {
-	if verb, _ := t.State.Interrupted(); verb == "" {
-		return nil
+	if verb, _, err := t.State.Interrupted(); verb == "" || err != nil {
+		return err
 	}
 	release, err := t.State.lock("recovery")
 	var locked *LockedError
@@ -99,15 +99,23 @@ func (w *Work) stage(c *Copy) (*stage, *part, error) {
 	if err := w.openJournal(); err != nil {
 		return nil, nil, err
 	}
-	s, err := c.newStage()
+	dir, err := c.stageDir()
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot prepare a stage for %q: %w", c.dir, err)
+	}
+	p := &part{Path: c.Path, Stage: dir, User: c.user}
+	if err := w.note(p, nil); err != nil { // first: what nobody knows of is never removed
+		return nil, nil, err
+	}
+	s, err := c.newStage(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &part{Path: c.Path, Stage: s.dir, User: s.user}
+	w.stages[p] = s
 	if info, err := c.fs.Lstat(AdminDir + "/wc.db"); err == nil {
 		p.Record = identityOfInfo(info)
 	}
-	return s, p, w.note(p, s)
+	return s, p, w.journal.write()
 }
 
 func (w *Work) note(p *part, s *stage) error {

@@ -52,7 +52,7 @@ func (a *app) begin(verb string) (*wc.Tree, *wc.Work, error) {
 		return nil, nil, err
 	}
 	if !t.IsWorkingCopy() {
-		if verb, _ := t.State.Interrupted(); verb == "" {
+		if verb, _, err := t.State.Interrupted(); verb == "" && err == nil {
 			t.Close()
 			return nil, nil, notWorkingCopy(t)
 		}

@@ -99,7 +99,11 @@ func (d *doctor) state() {
 		d.found(fmt.Sprintf("rootwc %s is at work (pid %d, %s, since %s)", h.Verb, h.PID, h.User, h.Since.Local().Format("15:04")), "wait for it, or end that process; the lock ends with it")
 		return
 	}
-	if verb, placing := d.tree.State.Interrupted(); verb != "" {
+	verb, placing, err := d.tree.State.Interrupted()
+	if err != nil {
+		d.found(err.Error(), wc.HintOf(err))
+	}
+	if verb != "" {
 		what := "was interrupted before it changed anything"
 		if placing {
 			what = "was interrupted in the middle"

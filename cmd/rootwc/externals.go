@@ -83,8 +83,13 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 	if err != nil {
 		return fmt.Errorf("cannot add external %q: %w", rel, err)
 	}
-	if defs, err = defs.Add(def); err != nil {
-		return err
+	// an earlier run may have been cut off before it brought the files
+	old, defined := defs.Lookup(def.Target)
+	defined = defined && old.URL == def.URL && old.Peg == def.Peg
+	if !defined {
+		if defs, err = defs.Add(def); err != nil {
+			return err
+		}
 	}
 	if err := c.exists(a, t, dir, def); err != nil {
 		return err
@@ -93,10 +98,12 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 		a.line('M', dir, "property svn:externals")
 		return nil
 	}
-	if err := w.SetProperty(a.ctx, dir, "svn:externals", defs.String()); err != nil {
-		return err
+	if !defined {
+		if err := w.SetProperty(a.ctx, dir, "svn:externals", defs.String()); err != nil {
+			return err
+		}
+		a.line('M', dir, "property svn:externals")
 	}
-	a.line('M', dir, "property svn:externals")
 	for _, e := range externals.Discover(t) {
 		if e.Path != rel || e.State != externals.Missing && e.State != externals.Obstructed {
 			continue

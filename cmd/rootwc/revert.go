@@ -175,6 +175,10 @@ func (c *resolveCmd) Run(a *app) (err error) {
 	var results []*wc.Result
 	for _, rel := range rels {
 		r, err := w.Resolve(a.ctx, wc.ResolveOptions{Path: rel, Accept: accept, DryRun: c.DryRun})
+		if errors.Is(err, wc.ErrNoConflict) && len(rels) > 1 { // as svn does; an earlier run may have been cut off after it
+			a.warn("%v", err)
+			continue
+		}
 		if err != nil {
 			return err
 		}

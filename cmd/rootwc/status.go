@@ -44,7 +44,7 @@ func (c *statusCmd) Run(a *app) error {
 	} else {
 		a.statusText(entries, wrong)
 	}
-	if verb, _ := t.State.Interrupted(); verb != "" {
+	if verb, _, _ := t.State.Interrupted(); verb != "" {
 		a.warn("rootwc %s was interrupted, or is at work now", verb)
 	}
 	if err == nil && t.BadPage != nil {
