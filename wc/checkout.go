@@ -2,6 +2,7 @@ package wc
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,9 +60,7 @@ func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, erro
 	if err := checkDB(filepath.Join(s.wc(), AdminDir, "wc.db")); err != nil {
 		return nil, err
 	}
-	if plan.names, err = t.namesAfter(plan.new, s); err != nil {
-		return nil, err
-	}
+	plan.names = t.namesAfter(plan.new, s)
 	r.Revision = plan.new.root.base().revision
 	if err := as(s.user, plan.plan); err != nil {
 		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
@@ -103,52 +102,50 @@ func (w *Work) checkoutStage(opt CheckoutOptions) (*stage, *part, error) {
 		return nil, nil, Refuse("it is a working copy already")
 	}
 	s := &stage{tree: t, path: opt.Path, live: live, user: user, made: made}
-	if p := w.interruptedCheckout(opt); p != nil {
-		s.dir = p.Stage
-		s.root, err = os.OpenRoot(s.wc())
-		if err != nil {
-			return nil, nil, err
-		}
-		w.stages[p] = s
-		return s, p, nil
-	}
-	if err := w.openJournal(); err != nil {
+	p, err := w.interruptedCheckout(opt)
+	if err != nil {
 		return nil, nil, err
 	}
-	err = as(user, func() error {
+	if p == nil {
 		if s.dir, err = t.freshStageDir(opt.Path, user); err != nil {
-			return err
+			return nil, nil, err
 		}
-		if err := os.Mkdir(s.wc(), 0o700); err != nil {
+		p = &part{Path: opt.Path, Stage: s.dir, User: user, Graft: true}
+		if !opt.DryRun {
+			p.URL = opt.URL
+		}
+		if err := w.note(p, s); err != nil { // first: what nobody knows of is never removed
+			return nil, nil, err
+		}
+	}
+	s.dir, w.stages[p] = p.Stage, s
+	err = as(user, func() error {
+		if err := os.MkdirAll(s.wc(), 0o700); err != nil {
 			return err
 		}
 		s.root, err = os.OpenRoot(s.wc())
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	p := &part{Path: opt.Path, Stage: s.dir, User: user, Graft: true}
-	if !opt.DryRun {
-		p.URL = opt.URL
-	}
-	return s, p, w.note(p, s)
+	return s, p, err
 }
 
 // interruptedCheckout looks for the same checkout in the journal that an
-// interrupted verb has left.
-func (w *Work) interruptedCheckout(opt CheckoutOptions) *part {
+// interrupted verb has left, nil for none. One of another URL is given up.
+func (w *Work) interruptedCheckout(opt CheckoutOptions) (*part, error) {
 	if err := w.openJournal(); err != nil {
-		return nil
+		return nil, err
 	}
-	for _, p := range w.journal.Parts {
-		if p.Path == opt.Path && p.URL == opt.URL && !p.Place && w.stages[p] == nil {
-			if _, err := os.Lstat(filepath.Join(p.Stage, stageWC)); err == nil {
-				return p
-			}
+	for i, p := range w.journal.Parts {
+		switch {
+		case p.Path != opt.Path || p.Place || w.stages[p] != nil:
+		case p.URL == opt.URL:
+			return p, nil
+		default:
+			w.journal.Parts = slices.Delete(w.journal.Parts, i, i+1)
+			return nil, errors.Join(w.tree.removeStage(p), w.journal.write())
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // makeTarget makes the directory of a working copy that is not there, and
@@ -220,35 +217,32 @@ func (t *Tree) makeHome(dir string, person home) error {
 	return t.fs.Lchown(dir, int(person.uid), int(person.gid))
 }
 
-// freshStageDir makes a private directory from which rename(2) reaches the
-// target of a first checkout: in the state directory, else in the target.
+// freshStageDir names a private directory from which rename(2) reaches the
+// target of a first checkout: in the state directory, else in the target. It is
+// not made yet.
 func (t *Tree) freshStageDir(path string, user *run.User) (string, error) {
 	if user == nil {
 		if err := os.MkdirAll(t.State.path(stageState), 0o700); err != nil {
 			return "", err
 		}
-		dir, err := os.MkdirTemp(t.State.path(stageState), "")
-		if err != nil || sameFileSystem(dir, t.abs(path)) {
-			return dir, err
+		if sameFileSystem(t.State.path(stageState), t.abs(path)) {
+			return t.State.path(stageState, rand.Text()), nil
 		}
-		os.Remove(dir)
 	}
-	return os.MkdirTemp(t.abs(path), stageNear)
+	return filepath.Join(t.abs(path), stageNear+rand.Text()), nil
 }
 
 // checkout fills the stage from the repository, or goes on filling it.
 func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) error {
-	fetched := 0
-	line := func(string) { fetched++; w.tree.Progress("fetching", fetched, 0) }
 	revision := opt.Revision
 	if revision == "" {
 		revision = "HEAD"
 	}
+	// an ordinary user's begins with depth empty, see seed
+	fill := []string{"update", "--ignore-externals", "--force", "--accept", "theirs-full", "--set-depth", "infinity", "--revision", revision, "."}
 	if _, err := s.root.Lstat(AdminDir); err == nil {
 		if _, err := s.svn(ctx, nil, "cleanup", "."); err == nil {
-			// an ordinary user's begins with depth empty, see seed
-			_, err := s.svn(ctx, line, "update", "--ignore-externals", "--force", "--accept", "theirs-full", "--set-depth", "infinity", "--revision", revision, ".")
-			return err
+			return s.fetch(ctx, opt.URL, fill...)
 		} else if ctx.Err() != nil {
 			return err
 		}
@@ -260,10 +254,9 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 		if err := w.seed(ctx, s, opt); err != nil {
 			return err
 		}
-		_, err := s.svn(ctx, line, "update", "--ignore-externals", "--force", "--accept", "theirs-full", "--set-depth", "infinity", "--revision", revision, ".")
-		return err
+		return s.fetch(ctx, opt.URL, fill...)
 	}
-	_, err := s.svn(ctx, line, "checkout", "--ignore-externals", "--force", "--revision", revision, "--", opt.URL+"@"+opt.Peg, ".")
+	err := s.fetch(ctx, opt.URL, "checkout", "--ignore-externals", "--force", "--revision", revision, "--", opt.URL+"@"+opt.Peg, ".")
 	if err != nil && Unreachable(err) {
 		return Hint(err, "the server of %s is not reachable; run the command again when it is", opt.URL)
 	}
@@ -289,24 +282,20 @@ func (s *stage) empty() error {
 // new checkout, and stops at one that the user may not read, as the machine's
 // own is (E000013).
 func (w *Work) seed(ctx context.Context, s *stage, opt CheckoutOptions) error {
-	var apart string
-	err := as(s.user, func() (err error) {
-		apart, err = os.MkdirTemp(tempDir(s.user), "rootwc-seed-")
-		return err
-	})
+	apart, err := newTemporary(s.user)
 	if err != nil {
 		return err
 	}
-	defer as(s.user, func() error { return os.RemoveAll(apart) })
+	defer apart.remove()
 	revision := opt.Revision
 	if revision == "" {
 		revision = "HEAD"
 	}
-	call := Call{User: s.user, Dir: apart, Args: []string{"checkout", "--quiet", "--ignore-externals", "--depth", "empty", "--revision", revision, "--", opt.URL + "@" + opt.Peg, "."}}
+	call := Call{User: s.user, Dir: apart.dir, Args: []string{"checkout", "--quiet", "--ignore-externals", "--depth", "empty", "--revision", revision, "--", opt.URL + "@" + opt.Peg, "."}}
 	if _, err := w.tree.Client.Run(ctx, call); err != nil {
 		return err
 	}
-	return as(s.user, func() error { return os.CopyFS(s.wc(), os.DirFS(apart)) })
+	return as(s.user, func() error { return os.CopyFS(s.wc(), os.DirFS(apart.dir)) })
 }
 
 // save copies live files that are about to be replaced to the state directory.

@@ -63,8 +63,13 @@ func (s *State) storeConflict(c *Conflict, sides map[string][]byte) error {
 	return s.writeDurable(filepath.Join("conflicts", filepath.Base(c.dir), conflictFile), text)
 }
 
-// dropConflict forgets a resolved conflict.
-func (s *State) dropConflict(c *Conflict) error { return os.RemoveAll(c.dir) }
+// dropConflict forgets the conflict of a path, if there is one.
+func (s *State) dropConflict(path string) error {
+	if err := os.RemoveAll(s.conflictDir(path)); err != nil {
+		return fmt.Errorf("cannot end the conflict of %q: %w", path, cause(err))
+	}
+	return nil
+}
 
 // conflicts reads all that are kept, by path.
 func (s *State) conflicts() (map[string]*Conflict, error) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type part struct {
 	Record identity  `json:"record"`           // of the live wc.db that the stage was made from
 	Steps  []step    `json:"steps,omitempty"`
 	Acks   acks      `json:"acks,omitempty"` // what the part has seen of withheld files
+	Ends   []string  `json:"ends,omitempty"` // paths whose conflict ends with this part
 }
 
 const journalFile = "journal"
@@ -226,6 +228,14 @@ func (t *Tree) finish(p *part) (*placer, error) {
 		return nil, err
 	}
 	fault.At("published")
+	for _, path := range p.Ends {
+		if slices.Contains(w.late, path) {
+			continue
+		}
+		if err := t.State.dropConflict(path); err != nil {
+			return nil, err
+		}
+	}
 	return w, t.removeStage(p)
 }
 

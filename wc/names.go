@@ -24,26 +24,60 @@ type hostNames struct {
 	nss   bool
 }
 
-// loadNames reads etc/passwd and etc/group below a root, through it: symlinks
-// may not lead outside. A root without them has no names.
+// passwdPath and groupPath are the tables of a root, see passwd(5), group(5).
+const (
+	passwdPath = "etc/passwd"
+	groupPath  = "etc/group"
+)
+
+// loadNames reads the tables below a root, through it: symlinks may not lead
+// outside. A root without them has no names, nor has one whose tables cannot be
+// read: the names are good in any case, the error is for a warning.
 func loadNames(root *os.Root, at string) (*hostNames, error) {
-	passwd, err := readTable(root, "etc/passwd")
-	if err != nil {
-		return nil, err
-	}
-	group, err := readTable(root, "etc/group")
-	if err != nil {
-		return nil, err
-	}
-	return newNames(passwd, group, at == "/")
+	passwd, err := readTable(root, passwdPath)
+	group, gerr := readTable(root, groupPath)
+	names, nerr := newNames(passwd, group, at == "/")
+	return names, errors.Join(err, gerr, nerr)
 }
 
+// newNames reads the texts of the two tables; the names are good in any case.
 func newNames(passwd, group string, nss bool) (*hostNames, error) {
 	table, err := metadata.LoadNames(strings.NewReader(passwd), strings.NewReader(group))
 	if err != nil {
-		return nil, err
+		table, err = &metadata.Table{}, fmt.Errorf("cannot read the names of users and groups: %w", err)
 	}
-	return &hostNames{Table: table, homes: homes(passwd), nss: nss}, nil
+	return &hostNames{Table: table, homes: homes(passwd), nss: nss}, err
+}
+
+// ReloadNames reads the tables again, after others may have come.
+func (t *Tree) ReloadNames() {
+	names, err := loadNames(t.fs, t.Root)
+	if err != nil {
+		t.Warn("%v", err)
+	}
+	t.Names = names
+}
+
+// namesAfter are the names that will be in force: an update or checkout may
+// bring other tables.
+func (t *Tree) namesAfter(rec *record, s *stage) metadata.Names {
+	if s.copy != nil && s.copy.Path != "" {
+		return t.Names
+	}
+	read := func(name string) (string, error) {
+		if st := stateOf(rec, name); st != nil && st.row.hasChecksum && st.kind == metadata.File {
+			text, err := os.ReadFile(pristinePath(s.wc(), st.row.checksum))
+			return string(text), err
+		}
+		return readTable(t.fs, name)
+	}
+	passwd, err := read(passwdPath)
+	group, gerr := read(groupPath)
+	names, nerr := newNames(passwd, group, t.Root == "/")
+	if err := errors.Join(err, gerr, nerr); err != nil {
+		t.Warn("%v", err)
+	}
+	return names
 }
 
 func readTable(root *os.Root, name string) (string, error) {

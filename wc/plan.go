@@ -230,6 +230,10 @@ func (p *planner) one(rel string, was, is *state) error {
 			return nil
 		}
 	}
+	if path := joinPath(p.path, rel); (path == passwdPath || path == groupPath) && is.kind != metadata.File && is.kind != metadata.Symlink {
+		p.refuse(rel, "a "+is.kind.String()+" cannot be a table of names")
+		return nil
+	}
 	want := p.wanted(p.new, is, rel)
 	if is.kind == metadata.Dir {
 		p.dir(rel, was, is, &l, want)

@@ -163,10 +163,10 @@ func (w *Work) revertDeep(ctx context.Context, c *Copy, entries []*Entry, opt Re
 	if r.Saved, err = w.save(s, withheldIn(entries)); err != nil {
 		return fmt.Errorf("cannot keep what is replaced: %w", err)
 	}
-	if err := w.placeAndReport(p, r); err != nil {
-		return err
+	for _, e := range entries {
+		p.Ends = append(p.Ends, e.Path)
 	}
-	return w.dropConflicts(entries)
+	return w.placeAndReport(p, r)
 }
 
 // topmost drops the paths that lie below others of the list.
@@ -210,21 +210,6 @@ func withheldIn(entries []*Entry) []string {
 		}
 	}
 	return rels
-}
-
-func (w *Work) dropConflicts(entries []*Entry) error {
-	all, err := w.tree.State.conflicts()
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if c := all[e.Path]; c != nil {
-			if err := w.tree.State.dropConflict(c); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // planExact plans to place the stage's version of just these paths: the flat
@@ -420,10 +405,8 @@ func (w *Work) Resolve(ctx context.Context, opt ResolveOptions) (*Result, error)
 	if opt.DryRun {
 		return r, w.drop(p)
 	}
-	if err := w.placeAndReport(p, r); err != nil {
-		return nil, err
-	}
-	return r, t.State.dropConflict(conflict)
+	p.Ends = []string{opt.Path}
+	return r, w.placeAndReport(p, r)
 }
 
 // advance takes the stage's record of a path to the incoming revision.

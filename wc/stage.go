@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -131,9 +132,14 @@ func sameFileSystem(from, to string) bool {
 // wc is the absolute path of svn's directory.
 func (s *stage) wc() string { return filepath.Join(s.dir, stageWC) }
 
+// noSleep keeps svn from waiting until the second is over, which it does so
+// that an edit right after it has another time than what it recorded
+// (svn_io_sleep_for_timestamps, libsvn_subr/io.c). Nobody edits a stage.
+var noSleep = []string{"SVN_I_LOVE_CORRUPTED_WORKING_COPIES_SO_DISABLE_SLEEP_FOR_TIMESTAMPS=yes"}
+
 // svn runs a subcommand in the stage.
 func (s *stage) svn(ctx context.Context, line func(string), args ...string) ([]byte, error) {
-	return s.tree.Client.Run(ctx, Call{User: s.user, Dir: s.wc(), Args: args, Line: line})
+	return s.tree.Client.Run(ctx, Call{User: s.user, Dir: s.wc(), Env: noSleep, Args: args, Line: line})
 }
 
 // svnTargets runs a subcommand with paths handed over in a file.
@@ -151,6 +157,47 @@ func (s *stage) svnTargets(ctx context.Context, rels []string, args ...string) e
 	}
 	_, err = s.svn(ctx, nil, append(args, "--targets", name)...)
 	return err
+}
+
+// fetch lets svn bring files into the stage, with progress. What svn itself
+// cannot have in a working copy is refused by name.
+func (s *stage) fetch(ctx context.Context, url string, args ...string) error {
+	fetched, last := 0, ""
+	_, err := s.svn(ctx, func(line string) {
+		fetched++
+		s.tree.Progress("fetching", fetched, 0)
+		if line[0] == 'A' && len(line) > 5 {
+			last = line[5:] // after four columns of letters and a blank
+		}
+	}, args...)
+	if rel, why := s.unfetchable(err, last); rel != "" {
+		return Hint(Refuse("%s is in the repository and %s", joinPath(s.path, rel), why), "svn rm %s", run.Quote([]string{url + "/" + EscapeURL(rel)}))
+	}
+	return err
+}
+
+var (
+	adminEntry = regexp.MustCompile(`'([^']+)': object of the same name as the administrative directory`) // E155000
+	badLink    = regexp.MustCompile(`E0000(?:02|22|36): Can't create symbolic link '([^']+?)(?:\.tmp)?'`) // of E155009
+)
+
+// unfetchable tells the path over which svn has failed when no working copy can
+// hold it, "" for other failures; last is what svn had added before.
+func (s *stage) unfetchable(err error, last string) (rel, why string) {
+	var failed *run.Error
+	if !errors.As(err, &failed) {
+		return "", ""
+	}
+	if m := adminEntry.FindStringSubmatch(failed.Stderr); m != nil {
+		return strings.TrimPrefix(m[1], s.wc()+"/"), "has a name that only Subversion's own directory may have"
+	}
+	if m := badLink.FindStringSubmatch(failed.Stderr); m != nil {
+		return strings.TrimPrefix(m[1], s.wc()+"/"), "is a symlink whose target is empty or too long"
+	}
+	if HasCode(err, "000036") && last != "" {
+		return last, "has a path below it that is too long"
+	}
+	return "", ""
 }
 
 // mkdirs makes rel and the directories above it.

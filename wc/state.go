@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,10 +183,13 @@ func who() string {
 	return fmt.Sprintf("uid %d", os.Getuid())
 }
 
+// newSuffix ends the name of a file that is being written.
+const newSuffix = ".new"
+
 // writeDurable replaces a file in the state directory: wholly old or wholly
 // new after a power cut.
 func (s *State) writeDurable(name string, content []byte) error {
-	tmp := s.path(name + ".new")
+	tmp := s.path(name + newSuffix)
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", s.path(name), cause(err))
@@ -208,6 +212,29 @@ func (s *State) writeDurable(name string, content []byte) error {
 		return fmt.Errorf("cannot write %s: %w", s.path(name), cause(err))
 	}
 	return nil
+}
+
+// sweep removes what crashed commands have left and recovery needs not; the
+// caller holds the lock.
+func (s *State) sweep() {
+	sweepTemporary()
+	found, _ := os.ReadDir(s.dir)
+	for _, f := range found {
+		if strings.HasSuffix(f.Name(), newSuffix) {
+			_ = os.Remove(s.path(f.Name()))
+		}
+	}
+	j, err := s.interrupted()
+	if err != nil {
+		return
+	}
+	stages, _ := os.ReadDir(s.path(stageState))
+	for _, f := range stages {
+		dir := s.path(stageState, f.Name())
+		if j == nil || !slices.ContainsFunc(j.Parts, func(p *part) bool { return p.Stage == dir }) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 func syncDir(dir string) error {

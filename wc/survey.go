@@ -69,7 +69,7 @@ func (t *Tree) Survey(ctx context.Context, url, revision, peg string) (*Survey, 
 	if s.Properties, err = parsePropList(bytes.NewReader(props), s.URL); err != nil {
 		return nil, err
 	}
-	for name, text := range map[string]*string{"etc/passwd": &s.Passwd, "etc/group": &s.Group} {
+	for name, text := range map[string]*string{passwdPath: &s.Passwd, groupPath: &s.Group} {
 		for _, n := range s.Nodes {
 			if n.Path == name && !n.Dir {
 				out, err := t.Client.Run(ctx, Call{Args: []string{"cat", "--revision", revision, "--", url + "/" + name + "@" + peg}})
@@ -144,7 +144,7 @@ func (t *Tree) Blockers(path string, s *Survey) ([]Blocker, error) {
 	if path == "" && s.Passwd != "" {
 		var err error
 		if names, err = newNames(s.Passwd, s.Group, t.Root == "/"); err != nil {
-			return nil, err
+			found = append(found, Blocker{passwdPath, err.Error()})
 		}
 	}
 	unknown := map[string]string{}

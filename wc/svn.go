@@ -30,7 +30,7 @@ type Client struct {
 	Password  string // handed over on standard input, "" for none
 	Echo      func(line string)
 
-	homes map[uint32]string // configuration directories for other users
+	homes map[uint32]*temporary // configuration directories by user
 }
 
 // svnConfig is the runtime configuration that every svn child gets. The
@@ -83,6 +83,7 @@ func writeIfChanged(name, content string) error {
 type Call struct {
 	User *run.User // nil: rootwc's own ids
 	Dir  string
+	Env  []string
 	Args []string // subcommand first
 	Line func(string)
 }
@@ -106,73 +107,40 @@ func (c *Client) Run(ctx context.Context, call Call) ([]byte, error) {
 		stdin = strings.NewReader(c.Password + "\n")
 	}
 	args = append(args, call.Args[1:]...)
-	out, warnings, err := run.Output(ctx, run.Command{Args: args, Dir: call.Dir, Stdin: stdin, User: call.User, Echo: c.Echo, Line: call.Line})
+	out, warnings, err := run.Output(ctx, run.Command{Args: args, Dir: call.Dir, Env: call.Env, Stdin: stdin, User: call.User, Echo: c.Echo, Line: call.Line})
 	if err == nil && strings.Contains(warnings, "W155007") {
 		err = &run.Error{Args: args, Dir: call.Dir, Stderr: warnings, Err: errors.New("no working copy")}
 	}
 	return out, err
 }
 
-// configFor is the configuration directory for a user, who could not read
-// rootwc's own: a temporary one that [Client.close] removes.
+// configFor is the configuration directory for a user: rootwc's own, or a
+// temporary one where that is not there or closed to the user.
 func (c *Client) configFor(user *run.User) (string, error) {
-	if user == nil {
-		return c.ownConfig()
-	}
-	if dir, ok := c.homes[user.UID]; ok {
-		return dir, nil
-	}
-	var dir string
-	err := as(user, func() (err error) {
-		if dir, err = os.MkdirTemp(tempDir(user), "rootwc-svn-"); err != nil {
-			return err
-		}
-		return WriteConfig(dir)
-	})
-	if err != nil {
-		return "", err
-	}
-	if c.homes == nil {
-		c.homes = map[uint32]string{}
-	}
-	c.homes[user.UID] = dir
-	return dir, nil
-}
-
-// tempDir is where a user may make temporary files: TMPDIR is the caller's,
-// and may be closed to others (pam_tmpdir).
-func tempDir(user *run.User) string {
+	uid := uint32(os.Geteuid())
 	if user != nil {
-		return "/tmp"
-	}
-	return ""
-}
-
-// ownConfig is ConfigDir, or a temporary directory where the state directory
-// is not there or cannot be read: verbs that only read work without it.
-func (c *Client) ownConfig() (string, error) {
-	if _, err := os.Stat(filepath.Join(c.ConfigDir, "config")); err == nil {
+		uid = user.UID
+	} else if _, err := os.Stat(filepath.Join(c.ConfigDir, "config")); err == nil {
 		return c.ConfigDir, nil
 	}
-	me := uint32(os.Geteuid())
-	if dir, ok := c.homes[me]; ok {
-		return dir, nil
+	if t := c.homes[uid]; t != nil {
+		return t.dir, nil
 	}
-	dir, err := os.MkdirTemp("", "rootwc-svn-")
+	t, err := newTemporary(user)
 	if err != nil {
 		return "", err
 	}
 	if c.homes == nil {
-		c.homes = map[uint32]string{}
+		c.homes = map[uint32]*temporary{}
 	}
-	c.homes[me] = dir
-	return dir, WriteConfig(dir)
+	c.homes[uid] = t
+	return t.dir, as(user, func() error { return WriteConfig(t.dir) })
 }
 
 // close removes the temporary configuration directories.
 func (c *Client) close() {
-	for _, dir := range c.homes {
-		os.RemoveAll(dir)
+	for _, t := range c.homes {
+		_ = t.remove()
 	}
 	c.homes = nil
 }

@@ -106,10 +106,8 @@ func (w *Work) Update(ctx context.Context, c *Copy, opt UpdateOptions) (*Result,
 		}
 	}
 	fault.At("conflict-stored")
-	if err := w.placeAndReport(p, r); err != nil {
-		return nil, err
-	}
-	return r, w.settleConflicts(c, plan, r)
+	p.Ends = w.settled(c, plan, r)
+	return r, w.placeAndReport(p, r)
 }
 
 // emptyingFrom is the number of files from which on an update that takes away
@@ -131,23 +129,20 @@ func (p *planner) losses() (gone, all int) {
 	return gone, all
 }
 
-// settleConflicts drops the conflicts that this update has merged after all:
-// somebody has edited the live file meanwhile.
-func (w *Work) settleConflicts(c *Copy, plan *planner, r *Result) error {
+// settled are the conflicts that this update merges after all: somebody has
+// edited the live file meanwhile.
+func (w *Work) settled(c *Copy, plan *planner, r *Result) (paths []string) {
 	for path, old := range plan.pending {
 		at, rel := w.tree.CopyOf(path)
 		again := slices.ContainsFunc(r.Conflicts, func(k *Conflict) bool { return k.Path == path })
 		if at != c || old.Recorded || again || plan.revisionBefore(rel) >= old.To {
 			continue
 		}
-		if n := stateOf(plan.new, rel); n == nil || n.row.revision < old.To {
-			continue
-		}
-		if err := w.tree.State.dropConflict(old); err != nil {
-			return err
+		if n := stateOf(plan.new, rel); n != nil && n.row.revision >= old.To {
+			paths = append(paths, path)
 		}
 	}
-	return nil
+	return paths
 }
 
 // placeAndReport places a part and takes over what could not be done.
@@ -339,11 +334,12 @@ func (w *Work) fetch(ctx context.Context, s *stage, in *incoming, opt UpdateOpti
 		args = []string{"switch", "--ignore-externals", "--ignore-ancestry", "--accept", "postpone", "--force"}
 	}
 	args = append(args, "--revision", strconv.FormatInt(in.revision, 10))
+	url := c.URL()
 	if opt.URL != "" {
-		args = append(args, "--", opt.URL+"@"+strconv.FormatInt(in.revision, 10), ".")
+		url = opt.URL
+		args = append(args, "--", url+"@"+strconv.FormatInt(in.revision, 10), ".")
 	}
-	fetched := 0
-	if _, err := s.svn(ctx, func(string) { fetched++; w.tree.Progress("fetching", fetched, 0) }, args...); err != nil {
+	if err := s.fetch(ctx, url, args...); err != nil {
 		return nil, err
 	}
 	if err := w.fileExternals(ctx, s, in.revision); err != nil {
@@ -364,9 +360,7 @@ func (w *Work) fetch(ctx context.Context, s *stage, in *incoming, opt UpdateOpti
 		if p.new, err = s.record(); err != nil {
 			return nil, err
 		}
-		if p.names, err = w.tree.namesAfter(p.new, s); err != nil {
-			return nil, err
-		}
+		p.names = w.tree.namesAfter(p.new, s)
 		if in.unforeseen(p) {
 			return nil, errUnforeseen
 		}
@@ -463,30 +457,6 @@ func (s *stage) mirror(in *incoming, local map[string]*Entry) error {
 	return nil
 }
 
-// namesAfter are the names that will be in force: an update or checkout may
-// bring another etc/passwd and etc/group.
-func (t *Tree) namesAfter(rec *record, s *stage) (metadata.Names, error) {
-	if s.copy != nil && s.copy.Path != "" {
-		return t.Names, nil
-	}
-	read := func(name string) (string, error) {
-		if st := stateOf(rec, name); st != nil && st.row.hasChecksum && st.kind == metadata.File {
-			text, err := os.ReadFile(pristinePath(s.wc(), st.row.checksum))
-			return string(text), err
-		}
-		return readTable(t.fs, name)
-	}
-	passwd, err := read("etc/passwd")
-	if err != nil {
-		return nil, err
-	}
-	group, err := read("etc/group")
-	if err != nil {
-		return nil, err
-	}
-	return newNames(passwd, group, t.Root == "/")
-}
-
 // takeBack returns clashing paths to the revision that the working copy had,
 // in the stage, and notes the conflicts. The next update tries them again.
 func (w *Work) takeBack(ctx context.Context, p *planner, revision int64, r *Result) error {
@@ -512,7 +482,7 @@ func (w *Work) takeBack(ctx context.Context, p *planner, revision int64, r *Resu
 			continue
 		}
 		group := back{p.revisionBefore(c.rel), p.flat(c.rel)}
-		byRevision[group] = append(byRevision[group], c.rel)
+		byRevision[group] = append(byRevision[group], p.reachable(c.rel))
 		n := p.new.nodes[c.rel]
 		switch {
 		case n == nil || n.top().opDepth == 0 && n.actual == nil:
@@ -542,6 +512,17 @@ func (w *Work) takeBack(ctx context.Context, p *planner, revision int64, r *Resu
 		}
 	}
 	return p.keepPropertyEdits(ctx)
+}
+
+// reachable is rel, or the directory above it from which svn can get there:
+// above that one the new record has something else than a directory.
+func (p *planner) reachable(rel string) string {
+	for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
+		if n := p.new.nodes[dir]; n == nil || !n.visible() || n.top().kind != kindDir {
+			rel = dir
+		}
+	}
+	return rel
 }
 
 // back says to which revision clashing paths are taken back, and whether with

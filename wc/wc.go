@@ -49,6 +49,9 @@ type Tree struct {
 	// of withheld files, that cannot be read. Everything works on, with the safe
 	// defaults, so that a better page can come; but nothing is committed.
 	BadPage error
+	// BadTable is what is wrong with etc/passwd or etc/group as [Open] found
+	// them; numbers stand in for the names.
+	BadTable error
 	// Warn receives what is no error, one sentence each.
 	Warn func(format string, args ...any)
 	// Progress receives what long work is at; never nil after [Open].
@@ -81,10 +84,7 @@ func Open(root string) (*Tree, error) {
 		dir.Close()
 		return nil, err
 	}
-	if t.Names, err = loadNames(dir, abs); err != nil {
-		dir.Close()
-		return nil, err
-	}
+	t.Names, t.BadTable = loadNames(dir, abs)
 	return t, nil
 }
 

@@ -302,12 +302,3 @@ func mayFollow(want, have *metadata.Values) bool {
 	return want.Mode&0o7004 == 0 && want.ACL.Equal(have.ACL) &&
 		(want.UID == have.UID || want.UID < firstPerson) && (want.GID == have.GID || want.GID < firstPerson)
 }
-
-// ReloadNames reads etc/passwd and etc/group again, after they may have come.
-func (t *Tree) ReloadNames() error {
-	names, err := loadNames(t.fs, t.Root)
-	if err == nil {
-		t.Names = names
-	}
-	return err
-}

@@ -41,6 +41,7 @@ func (t *Tree) Begin(verb string) (*Work, error) {
 		release()
 		return nil, err
 	}
+	t.State.sweep()
 	return &Work{tree: t, verb: verb, release: release, stages: map[*part]*stage{}}, nil
 }
 

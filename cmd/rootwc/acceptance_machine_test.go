@@ -326,6 +326,9 @@ func (m *machine) tree(below string) map[string]string {
 // names maps the numbers of a table to its names.
 func (m *machine) names(table string) map[uint32]string {
 	names := map[uint32]string{}
+	if info, err := os.Lstat(m.path(table)); err != nil || !info.Mode().IsRegular() {
+		return names
+	}
 	text, _ := os.ReadFile(m.path(table))
 	for line := range strings.Lines(string(text)) {
 		if f := strings.Split(strings.TrimSpace(line), ":"); len(f) > 2 {

@@ -94,6 +94,9 @@ func (a *app) openRoot() (*wc.Tree, error) {
 	a.tree = t
 	t.Warn = func(format string, args ...any) { a.warn(format, args...) }
 	t.Progress = a.progress.show
+	if t.BadTable != nil {
+		a.warn("%v", t.BadTable)
+	}
 	t.Client.Username = a.global.Username
 	t.FileDefinitions = externals.FileDefinitions(t.Client)
 	if a.global.Verbose {
@@ -119,25 +122,22 @@ func (a *app) attach(t *wc.Tree) error {
 		return err
 	}
 	a.externals = externals.Discover(t)
-	return a.describe(t)
+	a.describe(t)
+	return nil
 }
 
 func notWorkingCopy(t *wc.Tree) error {
 	return wc.Hint(fmt.Errorf("root %q is not a working copy", t.Root), "rootwc init URL makes it one, rootwc materialize URL brings a machine back")
 }
 
-// describe applies the description's policies; without one the defaults hold.
-func (a *app) describe(t *wc.Tree) error {
+// describe applies the description's policies; without one, or with one that
+// cannot be read, the defaults hold: a verb that can do without it goes on.
+func (a *app) describe(t *wc.Tree) {
 	d, err := loadDescription(t)
 	if err != nil {
-		t.BadPage = err // a verb that can do without the page goes on
-		return nil
+		t.BadPage = err
 	}
-	if d == nil {
-		return nil
-	}
-	t.Withhold = d.Secrets.Policy != system.Clear
-	return nil
+	t.Withhold = d == nil || d.Secrets.Policy != system.Clear
 }
 
 func loadDescription(t *wc.Tree) (*system.Description, error) {

@@ -127,9 +127,7 @@ func (a *app) shorten(changes []wc.Change) []wc.Change {
 // and ends with the status.
 func (m *materializer) finish() error {
 	a, t := m.app, m.tree
-	if err := t.ReloadNames(); err != nil {
-		return err
-	}
+	t.ReloadNames()
 	if err := a.attach(t); err != nil {
 		return err
 	}

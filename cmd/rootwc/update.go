@@ -47,9 +47,9 @@ func (c *updateCmd) Run(a *app) (err error) {
 		return err
 	}
 	if !c.DryRun {
-		if err := t.ReloadNames(); err != nil {
-			return err
-		}
+		t.ReloadNames()
+		t.BadPage = nil // it may have been mended, or come
+		a.describe(t)
 		if _, err := w.ApplyWithheld(withheld); err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ type updater struct {
 	before   []externals.External
 	results  []*wc.Result
 	failed   []error
-	tried    map[string]bool // externals that were not there
+	tried    map[string]bool // externals that were looked at
 }
 
 func (u *updater) one(c *wc.Copy, opt wc.UpdateOptions) error {
@@ -117,30 +117,38 @@ func ofCopy(path string) string {
 	return " in " + safe(path)
 }
 
-// externals updates those that are there, puts up those that are not, and
-// keeps the files of those that are no longer defined.
+// externals updates those that are there, puts up those that are not with
+// what these bring along, and keeps the files of those that are no longer
+// defined.
 func (u *updater) externals() error {
 	now := externals.Discover(u.tree)
-	for round := 0; round < 2; round++ {
+	for again := true; again; now = externals.Discover(u.tree) {
+		again = false
 		for _, e := range now {
-			if len(u.paths) > 0 && !within(u.paths, e.Path) {
+			key := e.Path
+			if e.State == externals.Invalid { // there may be another definition for the path
+				key += "\n" + e.Err.Error()
+			}
+			if u.tried[key] || len(u.paths) > 0 && !within(u.paths, e.Path) {
 				continue
 			}
-			if err := u.external(e, round); err != nil {
+			u.tried[key], again = true, true
+			if err := u.external(e); err != nil {
 				return err
 			}
 		}
-		now = externals.Discover(u.tree)
 	}
 	u.app.externals = now
 	u.removed(now)
 	return nil
 }
 
-func (u *updater) external(e externals.External, round int) error {
-	switch {
-	case e.State == externals.Missing && !u.dryRun && !u.tried[e.Path]:
-		u.tried[e.Path] = true
+func (u *updater) external(e externals.External) error {
+	switch e.State {
+	case externals.Missing:
+		if u.dryRun {
+			return nil
+		}
 		r, err := bringUp(u.app, u.tree, u.work, e)
 		if err != nil {
 			u.failed = append(u.failed, err)
@@ -150,15 +158,18 @@ func (u *updater) external(e externals.External, round int) error {
 		u.results = append(u.results, r)
 		u.app.tellResult(r)
 		fmt.Fprintf(u.app.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(e.Path))
-	case round == 0 && (e.State == externals.Invalid || e.State == externals.Obstructed || e.State == externals.Unreadable):
+	case externals.Invalid, externals.Obstructed, externals.Unreadable:
 		err := fmt.Errorf("external %q is %s", e.Path, externalWords(e))
 		u.failed = append(u.failed, err)
 		u.app.warn("%v", err)
-	case round > 0 || e.Copy == nil:
-	case e.State == externals.Switched && e.Copy.RepositoryRoot() != "" && sameRepository(e):
-		return u.one(e.Copy, wc.UpdateOptions{URL: e.URL, Revision: revisionOf(e)})
-	case e.State == externals.OK:
-		return u.one(e.Copy, wc.UpdateOptions{Revision: revisionOf(e)})
+	case externals.Switched:
+		if e.Copy.RepositoryRoot() != "" && sameRepository(e) {
+			return u.one(e.Copy, wc.UpdateOptions{URL: e.URL, Revision: revisionOf(e)})
+		}
+	case externals.OK:
+		if e.Copy != nil {
+			return u.one(e.Copy, wc.UpdateOptions{Revision: revisionOf(e)})
+		}
 	}
 	return nil
 }
