@@ -21,6 +21,7 @@ type Error struct {
 	Reason string
 }
 
+// Error gives "FILE:LINE: REASON", without what is not known of it.
 func (e *Error) Error() string {
 	switch {
 	case e.File == "":

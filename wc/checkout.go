@@ -2,21 +2,11 @@ package wc
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
-	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
-
-	"rootwc/internal/run"
-	"rootwc/wc/metadata"
 )
 
 // CheckoutOptions says what [Work.Checkout] puts where.
@@ -148,90 +138,6 @@ func (w *Work) interruptedCheckout(opt CheckoutOptions) (*part, error) {
 	return nil, nil
 }
 
-// makeTarget makes the directory of a working copy that is not there, and
-// tells whose it is: the owner of the directory, or of the one it is made in.
-func (t *Tree) makeTarget(path string) (user *run.User, made []string, err error) {
-	if path == "" {
-		return nil, nil, nil
-	}
-	at := path
-	var st *unixStat
-	for {
-		info, err := t.fs.Stat(orDot(at))
-		if err == nil {
-			if !info.IsDir() {
-				return nil, nil, Refuse("%q is no directory", t.abs(at))
-			}
-			st = info.Sys().(*unixStat)
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) || at == "" {
-			return nil, nil, fmt.Errorf("%q: %w", t.abs(at), cause(err))
-		}
-		if info, lerr := t.fs.Lstat(at); lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return nil, nil, Refuse("%q is a symlink that leads nowhere", t.abs(at))
-		}
-		made = append([]string{at}, made...)
-		at = parentOf(at)
-	}
-	user = userOf(st.Uid, st.Gid, t.homeOf(st.Uid))
-	for _, dir := range made {
-		if user == nil { // it may be a home directory that nobody has made yet
-			if person, ok := t.personAt(dir); ok && "/"+dir == person.dir && os.Geteuid() == 0 {
-				if err := t.makeHome(dir, person); err != nil {
-					return nil, nil, err
-				}
-				user = userOf(person.uid, person.gid, person.dir)
-				continue
-			}
-		}
-		err := as(user, func() error {
-			if err := t.fs.Mkdir(dir, 0o755); err != nil {
-				return err
-			}
-			return t.fs.Chmod(dir, 0o755) // the umask in force is 077
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-	}
-	return user, made, nil
-}
-
-// unmake removes the directories that a failed checkout has made.
-func (s *stage) unmake() error {
-	for i := len(s.made) - 1; i >= 0; i-- {
-		err := s.tree.fs.Remove(s.made[i])
-		if err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot remove %q again: %w", s.made[i], cause(err))
-		}
-	}
-	return nil
-}
-
-// makeHome makes a home directory, closed as useradd(8) makes it.
-func (t *Tree) makeHome(dir string, person home) error {
-	if err := t.fs.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	return t.fs.Lchown(dir, int(person.uid), int(person.gid))
-}
-
-// freshStageDir names a private directory from which rename(2) reaches the
-// target of a first checkout: in the state directory, else in the target. It is
-// not made yet.
-func (t *Tree) freshStageDir(path string, user *run.User) (string, error) {
-	if user == nil {
-		if err := os.MkdirAll(t.State.path(stageState), 0o700); err != nil {
-			return "", err
-		}
-		if sameFileSystem(t.State.path(stageState), t.abs(path)) {
-			return t.State.path(stageState, rand.Text()), nil
-		}
-	}
-	return filepath.Join(t.abs(path), stageNear+rand.Text()), nil
-}
-
 // checkout fills the stage from the repository, or goes on filling it.
 func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) error {
 	revision := opt.Revision
@@ -298,88 +204,6 @@ func (w *Work) seed(ctx context.Context, s *stage, opt CheckoutOptions) error {
 	return as(s.user, func() error { return os.CopyFS(s.wc(), os.DirFS(apart.dir)) })
 }
 
-// save copies live files that are about to be replaced to the state directory.
-func (w *Work) save(s *stage, rels []string) (string, error) {
-	if len(rels) == 0 {
-		return "", nil
-	}
-	base := w.tree.State.path("replaced", time.Now().UTC().Format("20060102T150405Z"), s.path)
-	if err := os.MkdirAll(base, 0o700); err != nil {
-		return "", err
-	}
-	out, err := os.OpenRoot(base)
-	if err != nil {
-		return "", err
-	}
-	defer out.Close()
-	for _, rel := range rels {
-		if err := saveOne(s, out, rel); err != nil {
-			return "", fmt.Errorf("%q: %w", joinPath(s.path, rel), cause(err))
-		}
-	}
-	return base, syncFS(base)
-}
-
-// saveOne copies one file or symlink with its metadata.
-func saveOne(s *stage, out *os.Root, rel string) error {
-	dir, name := splitPath(rel)
-	if dir != "" {
-		if err := out.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	l, err := (&planner{tree: s.tree, live: s.live, path: s.path}).lstat(rel)
-	if err != nil || !l.exists {
-		return err
-	}
-	switch l.values.Kind {
-	case metadata.Symlink:
-		link, err := s.live.Readlink(rel)
-		if err != nil {
-			return err
-		}
-		if err := out.Symlink(link, rel); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	case metadata.File:
-		if err := copyFile(s, out, rel); err != nil {
-			return err
-		}
-	default:
-		return nil // a fifo holds nothing
-	}
-	d, err := openDir(out, dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	for _, failed := range applyAt(int(d.Fd()), name, l.values, identity{}) {
-		s.tree.Warn("the saved copy of %s: %v", joinPath(s.path, rel), failed)
-	}
-	return nil
-}
-
-func copyFile(s *stage, out *os.Root, rel string) error {
-	var in *os.File
-	err := as(s.user, func() (err error) {
-		in, err = openRegular(s.live, rel)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	f, err := out.OpenFile(rel, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.ReadFrom(in)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}
-
 // checkDB proves a fresh wc.db: svn writes it without fsync.
 func checkDB(path string) error {
 	conn, err := openDB(path)
@@ -388,39 +212,6 @@ func checkDB(path string) error {
 	}
 	defer conn.Close()
 	return quickCheck(conn)
-}
-
-// Blocker is something that would stop a materialize.
-type Blocker struct{ Path, Why string }
-
-// CheckTarget looks for what would stop a checkout at path before anything is
-// fetched: permission, and space for twice what the repository holds.
-func (t *Tree) CheckTarget(path string, need int64) []Blocker {
-	var found []Blocker
-	at := path
-	for at != "" {
-		if _, err := t.fs.Lstat(at); err == nil {
-			break
-		}
-		at = parentOf(at)
-	}
-	dir := t.abs(at)
-	if unix.Access(dir, unix.W_OK) != nil {
-		found = append(found, Blocker{path, "no permission to write in " + dir})
-	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err == nil {
-		if free := int64(st.Bavail) * st.Bsize; free < need {
-			found = append(found, Blocker{path, fmt.Sprintf("%d bytes are missing: %d are needed, %d are free", need-free, need, free)})
-		}
-	}
-	if info, err := t.fs.Lstat(orDot(at)); err == nil && at == path && !info.IsDir() && info.Mode()&fs.ModeSymlink == 0 {
-		found = append(found, Blocker{path, "a file is in the way of the working copy's directory"})
-	}
-	if strings.Contains(path, "\n") {
-		found = append(found, Blocker{path, "a newline in the path"})
-	}
-	return found
 }
 
 // PlanCheckout says what [Work.Checkout] would do. The directory need not be
@@ -439,37 +230,4 @@ func (w *Work) PlanCheckout(ctx context.Context, opt CheckoutOptions) (*Result, 
 		r.Changes = append(r.Changes, Change{Letter: 'A', Path: joinPath(opt.Path, n.Path)})
 	}
 	return r, nil
-}
-
-// Discard deletes a working copy with its versioned files. The caller has
-// made sure that nothing in it is uncommitted; what is not versioned stays.
-func (w *Work) Discard(c *Copy) error {
-	rels := make([]string, 0, len(c.rec.nodes))
-	for rel, n := range c.rec.nodes {
-		if rel != "" && n.visible() {
-			rels = append(rels, rel)
-		}
-	}
-	sort.Sort(sort.Reverse(sort.StringSlice(rels)))
-	return as(c.user, func() error {
-		for _, rel := range rels {
-			err := c.fs.Remove(rel)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
-				return fmt.Errorf("cannot delete %q: %w", c.path(rel), cause(err))
-			}
-		}
-		if err := c.fs.RemoveAll(AdminDir); err != nil {
-			return fmt.Errorf("cannot delete %q: %w", c.path(AdminDir), cause(err))
-		}
-		dir, err := w.tree.fs.OpenRoot(orDot(parentOf(c.Path)))
-		if err != nil {
-			return err
-		}
-		defer dir.Close()
-		_, name := splitPath(c.Path)
-		if err := dir.Remove(name); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EACCES) {
-			return fmt.Errorf("cannot delete %q: %w", c.Path, cause(err))
-		}
-		return nil
-	})
 }

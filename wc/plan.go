@@ -250,16 +250,6 @@ func (p *planner) noteProperties(rel string, was, is *state) {
 	}
 }
 
-// unsafeName says why no path of a repository may be called so.
-func unsafeName(rel string) string {
-	for _, name := range strings.Split(rel, "/") {
-		if strings.EqualFold(name, AdminDir) || name == ".." || name == "." {
-			return "a name that only Subversion's own directory may have"
-		}
-	}
-	return ""
-}
-
 // lstat reads the live path with its metadata.
 func (p *planner) lstat(rel string) (live, error) {
 	var l live
@@ -290,54 +280,7 @@ func (p *planner) lstat(rel string) (live, error) {
 	return l, nil
 }
 
-// inTheWay says why the live path must not be touched: a mount point, an
-// immutable or append-only file, or a symlink where a directory must be.
-func (p *planner) inTheWay(rel string, l *live) string {
-	if point, crosses := p.tree.Mounts.Crosses(p.path, joinPath(p.path, rel)); crosses {
-		return "below the mount point " + point
-	}
-	for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
-		why, known := p.blocked[dir]
-		if !known {
-			if info, err := p.live.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 && !p.making[dir] {
-				why = "below " + dir + ", a symlink where the repository has a directory"
-			}
-			p.blocked[dir] = why
-		}
-		if why != "" {
-			return why
-		}
-	}
-	if !l.exists {
-		return ""
-	}
-	var stx unix.Statx_t
-	if unix.Statx(unix.AT_FDCWD, filepath.Join(p.tree.abs(p.path), rel), unix.AT_SYMLINK_NOFOLLOW, 0, &stx) != nil {
-		return ""
-	}
-	switch {
-	case stx.Attributes&unix.STATX_ATTR_IMMUTABLE != 0:
-		return "immutable (chattr +i)"
-	case stx.Attributes&unix.STATX_ATTR_APPEND != 0:
-		return "append-only (chattr +a)"
-	case stx.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 && rel != "":
-		return "a mount point"
-	}
-	return ""
-}
-
 func parentOf(rel string) string { dir, _ := splitPath(rel); return dir }
-
-// beyond says whether something that is no directory stands above rel, such as
-// a symlink: what is reached through it is not rel.
-func (p *planner) beyond(rel string) bool {
-	for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
-		if info, err := p.live.Lstat(dir); err == nil && !info.IsDir() {
-			return true
-		}
-	}
-	return false
-}
 
 // remove plans the removal of what the repository has no more.
 func (p *planner) remove(rel string, was *state, l *live) {
@@ -385,86 +328,6 @@ func (p *planner) dir(rel string, was, is *state, l *live, want metadata.Values)
 		return
 	}
 	p.add(step{Act: actMeta, Rel: rel, Want: &want})
-}
-
-// mayReplace says whether a live path of another kind may be taken away: the
-// repository had just that there and nobody has changed it, or the
-// repository's version wins anyway and the live one is kept aside.
-func (p *planner) mayReplace(rel string, was *state, l *live) bool {
-	if p.takeAll {
-		if l.values.Kind == metadata.File || l.values.Kind == metadata.Symlink || l.values.Kind == metadata.Fifo {
-			p.replaced = append(p.replaced, rel)
-			return true
-		}
-		return l.values.Kind == metadata.Dir && p.empty(rel)
-	}
-	e := p.local[rel]
-	return was != nil && was.kind == l.values.Kind && (e == nil || e.Status == Normal)
-}
-
-// empty says whether a live directory holds nothing.
-func (p *planner) empty(rel string) bool {
-	d, err := openDir(p.live, rel)
-	if err != nil {
-		return false
-	}
-	defer d.Close()
-	_, err = d.Readdirnames(1)
-	return err == io.EOF
-}
-
-// meta plans a change of metadata alone, merged with local changes.
-func (p *planner) meta(rel string, was *state, l *live, want metadata.Values) {
-	want = p.merged(rel, was, l, want)
-	if changes := metadata.Compare(l.values, want, p.names); len(changes) > 0 {
-		p.add(step{Act: actMeta, Rel: rel, Expect: l.identity(), Want: &want, Note: metadata.Words(changes)})
-	}
-}
-
-// merged merges incoming metadata into the live path's: what a person changed
-// here stays, and is news for the next commit.
-func (p *planner) merged(rel string, was *state, l *live, want metadata.Values) metadata.Values {
-	if was == nil || !l.exists || was.kind != l.values.Kind || p.takeAll {
-		return want
-	}
-	base := p.wanted(p.old, was, rel)
-	var kept []string
-	if base.UID != l.values.UID {
-		if want.UID != base.UID && want.UID != l.values.UID {
-			kept = append(kept, "owner")
-		}
-		want.UID = l.values.UID
-	}
-	if base.GID != l.values.GID {
-		if want.GID != base.GID && want.GID != l.values.GID {
-			kept = append(kept, "group")
-		}
-		want.GID = l.values.GID
-	}
-	if !samePermissions(&base, &l.values) {
-		if !samePermissions(&want, &base) && !samePermissions(&want, &l.values) {
-			kept = append(kept, "mode")
-		}
-		want.Mode, want.ACL, want.DefaultACL = l.values.Mode, l.values.ACL, l.values.DefaultACL
-	}
-	if !sameXattrs(base.Xattrs, l.values.Xattrs) {
-		if !sameXattrs(want.Xattrs, base.Xattrs) && !sameXattrs(want.Xattrs, l.values.Xattrs) {
-			kept = append(kept, "xattr")
-		}
-		want.Xattrs = l.values.Xattrs
-	}
-	if len(kept) > 0 {
-		p.notes = append(p.notes, joinPath(p.path, rel)+": "+strings.Join(kept, ", ")+" changed here and in the repository; kept as it is here")
-	}
-	return want
-}
-
-func samePermissions(a, b *metadata.Values) bool {
-	return a.Mode == b.Mode && a.ACL.Equal(b.ACL) && a.DefaultACL.Equal(b.DefaultACL)
-}
-
-func sameXattrs(a, b []metadata.Xattr) bool {
-	return slices.EqualFunc(a, b, func(x, y metadata.Xattr) bool { return x.Name == y.Name && bytes.Equal(x.Value, y.Value) })
 }
 
 // file plans a file, symlink or fifo that is new or changed.
@@ -516,58 +379,6 @@ func (p *planner) file(rel string, was, is *state, l *live, want metadata.Values
 	put.Want = &want
 	p.add(put)
 	return nil
-}
-
-// sameContent compares the staged and the live path, which are of one kind.
-func (p *planner) sameContent(rel string, kind metadata.Kind) (bool, error) {
-	switch kind {
-	case metadata.Fifo:
-		return true, nil
-	case metadata.Symlink:
-		a, err := p.stage.root.Readlink(rel)
-		if err != nil {
-			return false, err
-		}
-		b, err := p.live.Readlink(rel)
-		return a == b, err
-	}
-	a, err := p.stage.root.OpenFile(rel, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return false, err
-	}
-	defer a.Close()
-	b, err := p.live.OpenFile(rel, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return false, err
-	}
-	defer b.Close()
-	return sameText(a, b)
-}
-
-// sameText compares two files.
-func sameText(a, b *os.File) (bool, error) {
-	ai, err := a.Stat()
-	if err != nil {
-		return false, err
-	}
-	bi, err := b.Stat()
-	if err != nil || ai.Size() != bi.Size() {
-		return false, err
-	}
-	x, y := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, err := io.ReadFull(a, x)
-		m, err2 := io.ReadFull(b, y)
-		if n != m || !bytes.Equal(x[:n], y[:m]) {
-			return false, nil
-		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return true, nil
-		}
-		if err = errors.Join(err, err2); err != nil {
-			return false, err
-		}
-	}
 }
 
 // isLink says whether a special node is a symlink: its text is "link TARGET".

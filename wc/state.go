@@ -118,6 +118,7 @@ type LockedError struct {
 	Holder Holder
 }
 
+// Error says who holds the lock, when that is known.
 func (e *LockedError) Error() string {
 	h := e.Holder
 	if h.PID == 0 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -331,77 +330,6 @@ func (s *scan) compare(e *Entry, want metadata.Kind, props map[string]string, de
 	}
 }
 
-// contentChanged says whether the content on disk is not the recorded one.
-// Size and time settle most; see normal.go for the rest.
-func (s *scan) contentChanged(e *Entry, want metadata.Kind, props map[string]string) bool {
-	top := e.node.top()
-	if want == metadata.Fifo {
-		return false
-	}
-	if !top.hasChecksum {
-		return true
-	}
-	st := &e.live.st
-	mtime := st.Mtim.Sec*1e6 + st.Mtim.Nsec/1000
-	if top.size == st.Size && top.mtime == mtime && top.mtime != 0 {
-		return false
-	}
-	translated := props["svn:eol-style"] != "" || props["svn:keywords"] != ""
-	changed := want == metadata.File && !translated && top.size >= 0 && top.size != st.Size
-	if !changed {
-		sum, err := e.copy.sum(e.rel, want, props)
-		if err != nil {
-			s.tree.Warn("cannot compare %s: %v", e.Path, cause(err))
-			return false
-		}
-		changed = sum != top.checksum
-	}
-	if changed && s.tree.withholds(&e.live.values) {
-		e.Withheld = true
-		return !s.withheld.acknowledged(e)
-	}
-	return changed
-}
-
-// sum is the checksum of a live file's or symlink's normal form.
-func (c *Copy) sum(rel string, kind metadata.Kind, props map[string]string) (sha1Sum, error) {
-	if kind == metadata.Symlink {
-		t, err := c.fs.Readlink(rel)
-		if err != nil {
-			return sha1Sum{}, err
-		}
-		return linkSum(t), nil
-	}
-	f, err := c.openFile(rel)
-	if err != nil {
-		return sha1Sum{}, err
-	}
-	defer f.Close()
-	return fileSum(f, props)
-}
-
-// openFile opens a live regular file for reading. O_NONBLOCK: a fifo that took
-// its place must not hang rootwc.
-func (c *Copy) openFile(rel string) (*os.File, error) { return openRegular(c.fs, rel) }
-
-func openRegular(root *os.Root, rel string) (*os.File, error) {
-	f, err := root.OpenFile(rel, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, &os.PathError{Op: "open", Path: rel, Err: errors.New("no regular file any more")}
-	}
-	return f, nil
-}
-
-// openDir opens a directory below root. A fifo in its place must not hang
-// rootwc, nor a device be touched.
-func openDir(root *os.Root, rel string) (*os.File, error) {
-	return root.OpenFile(orDot(rel), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
-}
-
 // propertyChanges notes the properties that differ from the recorded ones.
 func (s *scan) propertyChanges(e *Entry) bool {
 	n := e.node
@@ -545,38 +473,4 @@ func (t *Tree) unknownNames(path string, names []string) {
 		t.warned[n] = true
 		t.Warn("%s: %s is unknown on this machine, its number is used", path, n)
 	}
-}
-
-// WhyIgnored tells what decides about a path: the verdict for it or for the
-// first directory above it that is not versioned.
-func (t *Tree) WhyIgnored(path string) (ignore.Verdict, string, error) {
-	c, rel := t.CopyOf(path)
-	if c == nil {
-		return ignore.Verdict{}, "", ErrNotWorkingCopy
-	}
-	rules := ignore.Rules{}
-	if b := c.rec.root.base(); b != nil {
-		parents, err := parseInherited(b.inherited)
-		if err != nil {
-			return ignore.Verdict{}, "", err
-		}
-		for _, p := range parents {
-			rules = rules.Child("^/"+p.path, "", p.props["svn:global-ignores"])
-		}
-	}
-	dir := ""
-	for _, name := range strings.Split(rel, "/") {
-		n := c.rec.nodes[dir]
-		if n == nil || !n.visible() || n.top().kind != kindDir {
-			break
-		}
-		props := n.props()
-		rules = rules.Child(c.path(dir), props["svn:ignore"], props["svn:global-ignores"])
-		at := joinPath(dir, name)
-		if !c.Versioned(at) {
-			return rules.Verdict(name), c.path(at), nil
-		}
-		dir = at
-	}
-	return ignore.Verdict{}, filepath.Clean(path), nil
 }

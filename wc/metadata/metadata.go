@@ -134,5 +134,8 @@ type PropertyError struct {
 	Err      error
 }
 
+// Error gives the property and what is wrong with its value.
 func (e *PropertyError) Error() string { return fmt.Sprintf("%s: %v", e.Property, e.Err) }
+
+// Unwrap returns what is wrong with the value.
 func (e *PropertyError) Unwrap() error { return e.Err }

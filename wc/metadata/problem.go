@@ -9,7 +9,10 @@ type Problem struct {
 	Err  error
 }
 
+// Error gives the value's name and why it could not be set.
 func (p Problem) Error() string { return p.Name + ": " + p.Err.Error() }
+
+// Unwrap returns why the value could not be set, an errno(3) as a rule.
 func (p Problem) Unwrap() error { return p.Err }
 
 // Problems is the error of [Apply] and [ApplyAt] when some values could not be
@@ -17,6 +20,7 @@ func (p Problem) Unwrap() error { return p.Err }
 // attributes. Everything else was set.
 type Problems []Problem
 
+// Error joins the problems to one line.
 func (p Problems) Error() string {
 	words := make([]string, len(p))
 	for i, problem := range p {

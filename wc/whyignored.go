@@ -1,0 +1,42 @@
+package wc
+
+import (
+	"path/filepath"
+	"strings"
+
+	"rootwc/ignore"
+)
+
+// WhyIgnored tells what decides about a path: the verdict for it or for the
+// first directory above it that is not versioned.
+func (t *Tree) WhyIgnored(path string) (ignore.Verdict, string, error) {
+	c, rel := t.CopyOf(path)
+	if c == nil {
+		return ignore.Verdict{}, "", ErrNotWorkingCopy
+	}
+	rules := ignore.Rules{}
+	if b := c.rec.root.base(); b != nil {
+		parents, err := parseInherited(b.inherited)
+		if err != nil {
+			return ignore.Verdict{}, "", err
+		}
+		for _, p := range parents {
+			rules = rules.Child("^/"+p.path, "", p.props["svn:global-ignores"])
+		}
+	}
+	dir := ""
+	for _, name := range strings.Split(rel, "/") {
+		n := c.rec.nodes[dir]
+		if n == nil || !n.visible() || n.top().kind != kindDir {
+			break
+		}
+		props := n.props()
+		rules = rules.Child(c.path(dir), props["svn:ignore"], props["svn:global-ignores"])
+		at := joinPath(dir, name)
+		if !c.Versioned(at) {
+			return rules.Verdict(name), c.path(at), nil
+		}
+		dir = at
+	}
+	return ignore.Verdict{}, filepath.Clean(path), nil
+}
