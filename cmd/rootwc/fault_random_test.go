@@ -83,7 +83,7 @@ type faultMoments struct{ kill, end []float64 }
 // faultTimes chooses when to interrupt a command; not each is worth it.
 func faultTimes(name string, random *rand.Rand) (times faultMoments) {
 	often := map[string]int{"commit": 6, "update": 6, "materialize": 6, "revert": 4, "resolve-theirs": 3}
-	n := often[name] * faultRuns(25) / 25
+	n := often[name] * faultRuns(100) / 25
 	for range n {
 		times.kill = append(times.kill, random.Float64()*1.1)
 	}
