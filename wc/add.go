@@ -182,15 +182,9 @@ func (g *Gathered) finish() {
 
 // rulesAt are the ignore rules for the children of a versioned directory.
 func (c *Copy) rulesAt(dir string) ignore.Rules {
-	var rules ignore.Rules
-	if b := c.rec.root.base(); b != nil {
-		parents, _ := parseInherited(b.inherited)
-		for _, p := range parents {
-			rules = rules.Child("^/"+p.path, "", p.props["svn:global-ignores"])
-		}
-	}
+	rules := c.rec.inheritedRules()
 	walk := func(d string) {
-		if n := c.rec.nodes[d]; n != nil && n.visible() {
+		if n := c.rec.node(d); n != nil && n.visible() {
 			props := n.props()
 			rules = rules.Child(c.path(d), props["svn:ignore"], props["svn:global-ignores"])
 		}

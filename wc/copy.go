@@ -98,7 +98,7 @@ func (c *Copy) admin(name string) string { return filepath.Join(c.dir, AdminDir,
 func (c *Copy) path(rel string) string { return joinPath(c.Path, rel) }
 
 // URL is where the working copy's root comes from.
-func (c *Copy) URL() string { return c.urlOf(c.rec.root.base().reposPath) }
+func (c *Copy) URL() string { return c.urlOf(c.rec.rootPath) }
 
 // RepositoryRoot is the URL of the repository's root.
 func (c *Copy) RepositoryRoot() string { return c.rec.reposRoot }
@@ -151,8 +151,8 @@ func (c *Copy) Definitions() map[string]string { return c.rec.definitions() }
 func (c *Copy) DirURL(rel string) string {
 	suffix := ""
 	for p := rel; ; {
-		if n := c.rec.nodes[p]; n != nil && n.base() != nil {
-			return c.urlOf(joinPath(n.base().reposPath, suffix))
+		if n := c.rec.node(p); n != nil && n.base() != nil {
+			return c.urlOf(joinPath(c.rec.reposPath(p, n.base()), suffix))
 		}
 		if p == "" {
 			return c.URL()
@@ -164,7 +164,7 @@ func (c *Copy) DirURL(rel string) string {
 
 // Property returns one property of a versioned path, local edits included.
 func (c *Copy) Property(rel, name string) (string, bool) {
-	n := c.rec.nodes[rel]
+	n := c.rec.node(rel)
 	if n == nil || !n.visible() {
 		return "", false
 	}
@@ -175,7 +175,7 @@ func (c *Copy) Property(rel, name string) (string, bool) {
 // Versioned says whether svn knows rel and does not have it scheduled for
 // deletion.
 func (c *Copy) Versioned(rel string) bool {
-	n := c.rec.nodes[rel]
+	n := c.rec.node(rel)
 	return n != nil && n.visible() && !n.scheduledDelete()
 }
 
@@ -195,7 +195,7 @@ func (c *Copy) tightenAdmin() {
 
 // FileExternal says whether rel was put there by a file external.
 func (c *Copy) FileExternal(rel string) bool {
-	n := c.rec.nodes[rel]
+	n := c.rec.node(rel)
 	return n != nil && n.base() != nil && n.base().fileExt
 }
 
@@ -205,7 +205,7 @@ type DirProperty struct{ Path, Name, Value string }
 // IgnoreProperties are the ignore patterns of all directories, by path.
 func (c *Copy) IgnoreProperties() []DirProperty {
 	var found []DirProperty
-	for rel, n := range c.rec.nodes {
+	for rel, n := range c.rec.all() {
 		if n.top().kind != kindDir || !c.Versioned(rel) {
 			continue
 		}
@@ -237,7 +237,7 @@ func (c *Copy) Trouble() []Trouble {
 	if info, err := c.fs.Lstat(AdminDir); err == nil && info.Mode().Perm()&0o077 != 0 {
 		found = append(found, Trouble{fmt.Sprintf("others can read %s (mode %04o)", c.admin(""), info.Mode().Perm()), "rootwc repair"})
 	}
-	for rel, n := range c.rec.nodes {
+	for rel, n := range c.rec.all() {
 		if n.visible() && n.top().kind == kindDir && c.tree.Mounts[c.path(rel)] && rel != "" {
 			found = append(found, Trouble{fmt.Sprintf("%s is versioned, and a mount point", c.path(rel)), "give that file system a working copy of its own"})
 		}

@@ -22,8 +22,8 @@ func (rec *record) defaults(rel string, names metadata.Names, def metadata.Defau
 		if i > 0 && rel[i] != '/' {
 			continue
 		}
-		n := rec.nodes[rel[:i]]
-		if n == nil || n.top().props == nil && n.actual == nil {
+		n := rec.node(rel[:i])
+		if n == nil || n.top().props == "" && n.actual == nil {
 			continue
 		}
 		if v := n.props()[metadata.PropDefaults]; v != "" {

@@ -61,14 +61,14 @@ func (t *Tree) differences(e *Entry) []*Difference {
 		return all
 	}
 	var below []string
-	for rel := range e.copy.rec.nodes {
+	for rel := range e.copy.rec.all() {
 		if strings.HasPrefix(rel, e.rel+"/") && stateOf(e.copy.rec, rel) != nil {
 			below = append(below, rel)
 		}
 	}
 	sort.Strings(below)
 	for _, rel := range below {
-		n := e.copy.rec.nodes[rel]
+		n := e.copy.rec.node(rel)
 		sub := &Entry{Path: e.copy.path(rel), Status: Deleted, Kind: expectedKind(n, n.baseProps()), copy: e.copy, rel: rel, node: n}
 		all = append(all, &Difference{Entry: sub})
 	}
@@ -258,7 +258,7 @@ func (t *Tree) lastSeen(ctx context.Context, c *Copy, rel string) (int64, bool) 
 
 // pegOf is a revision in which rel has the name that it has here.
 func (c *Copy) pegOf(rel string) string {
-	if n := c.rec.nodes[rel]; n != nil && n.base() != nil && n.base().revision > 0 && n.base().presence != presenceNotPresent {
+	if n := c.rec.node(rel); n != nil && n.base() != nil && n.base().revision > 0 && n.base().presence != presenceNotPresent {
 		return fmt.Sprint(n.base().revision)
 	}
 	return "HEAD"

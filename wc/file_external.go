@@ -28,7 +28,7 @@ func (w *Work) fileExternals(ctx context.Context, s *stage, revision int64) erro
 		return err
 	}
 	values, had := rec.definitions(), false
-	for _, n := range rec.nodes {
+	for _, n := range rec.all() {
 		had = had || n.base() != nil && n.base().fileExt
 	}
 	if len(values) == 0 && !had {
@@ -72,8 +72,8 @@ func (w *Work) fileExternals(ctx context.Context, s *stage, revision int64) erro
 // definitions are the svn:externals values of a record, by directory.
 func (rec *record) definitions() map[string]string {
 	found := map[string]string{}
-	for rel, n := range rec.nodes {
-		if n.top().kind != kindDir || !n.visible() || n.scheduledDelete() || n.top().props == nil && n.actual == nil {
+	for rel, n := range rec.all() {
+		if n.top().kind != kindDir || !n.visible() || n.scheduledDelete() || n.top().props == "" && n.actual == nil {
 			continue
 		}
 		if v := n.props()["svn:externals"]; v != "" {

@@ -36,13 +36,13 @@ var errUnforeseen = errors.New("the log does not tell all that changed")
 
 // unforeseen says whether the update has changed such a path.
 func (in *incoming) unforeseen(p *planner) bool {
-	for rel := range p.new.nodes {
+	for rel := range p.new.all() {
 		is := stateOf(p.new, rel)
 		if !in.touches(rel) && !stateOf(p.old, rel).same(is) && (is == nil || !is.row.fileExt) {
 			return true
 		}
 	}
-	for rel := range p.old.nodes {
+	for rel := range p.old.all() {
 		if !in.touches(rel) && stateOf(p.old, rel) != nil && stateOf(p.new, rel) == nil {
 			return true
 		}
@@ -90,7 +90,7 @@ func (t *Tree) incoming(ctx context.Context, c *Copy, opt UpdateOptions) (*incom
 		in.all = true // the path was not there in between: look at everything
 		return in, nil
 	}
-	root := c.rec.root.base().reposPath
+	root := c.rec.rootPath
 	for _, e := range entries {
 		for _, changed := range e.Paths {
 			path := strings.TrimPrefix(changed.Path, "/")
@@ -112,12 +112,12 @@ func (t *Tree) incoming(ctx context.Context, c *Copy, opt UpdateOptions) (*incom
 
 // incomingFiles adds the file externals that have changed where they come from.
 func (t *Tree) incomingFiles(ctx context.Context, c *Copy, in *incoming) error {
-	for rel, n := range c.rec.nodes {
+	for rel, n := range c.rec.all() {
 		b := n.base()
 		if b == nil || !b.fileExt {
 			continue
 		}
-		info, err := t.Client.Info(ctx, c.user, c.urlOf(b.reposPath), "")
+		info, err := t.Client.Info(ctx, c.user, c.urlOf(c.rec.reposPath(rel, b)), "")
 		if err != nil {
 			return err
 		}
@@ -133,8 +133,7 @@ func (t *Tree) incomingFiles(ctx context.Context, c *Copy, in *incoming) error {
 // whether part of it is switched to another URL.
 func (c *Copy) revisions() (low, high int64, switched bool) {
 	low = -1
-	root := c.rec.root.base()
-	for rel, n := range c.rec.nodes {
+	for _, n := range c.rec.all() {
 		b := n.base()
 		if b == nil || b.fileExt || b.presence != presenceNormal && b.presence != presenceIncomplete {
 			continue
@@ -143,7 +142,7 @@ func (c *Copy) revisions() (low, high int64, switched bool) {
 			low = b.revision
 		}
 		high = max(high, b.revision)
-		if b.presence == presenceIncomplete || b.reposPath != joinPath(root.reposPath, rel) {
+		if b.presence == presenceIncomplete || b.rare != nil && b.rare.elsewhere {
 			switched = true
 		}
 	}

@@ -1,7 +1,6 @@
 package wc
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -60,7 +59,7 @@ func stateOf(rec *record, rel string) *state {
 	if rec == nil {
 		return nil
 	}
-	n := rec.nodes[rel]
+	n := rec.node(rel)
 	if n == nil {
 		return nil
 	}
@@ -88,7 +87,7 @@ func (s *state) same(o *state) bool {
 		return s == o
 	}
 	return s.row.kind == o.row.kind && s.row.checksum == o.row.checksum &&
-		(bytes.Equal(s.row.props, o.row.props) || maps.Equal(s.props, o.props)) // svn writes them in any order
+		(s.row.props == o.row.props || maps.Equal(s.props, o.props)) // svn writes them in any order
 }
 
 // wanted is the metadata that the repository has for a path.
@@ -107,11 +106,11 @@ func (p *planner) plan() error {
 	p.steps, p.clashes, p.replaced, p.notes = nil, nil, nil, nil
 	p.blocked, p.making, p.properties = map[string]string{}, map[string]bool{}, map[string][]string{}
 	rels := map[string]bool{}
-	for rel := range p.new.nodes {
+	for rel := range p.new.all() {
 		rels[rel] = true
 	}
 	if p.old != nil {
-		for rel := range p.old.nodes {
+		for rel := range p.old.all() {
 			rels[rel] = true
 		}
 	}
@@ -123,7 +122,7 @@ func (p *planner) plan() error {
 	}
 	sort.Strings(sorted)
 	for _, rel := range sorted {
-		if n := p.new.nodes[rel]; n != nil && n.actual != nil && n.actual.conflict != nil {
+		if n := p.new.node(rel); n != nil && n.actual != nil && n.actual.conflict != nil {
 			l, err := p.lstat(rel)
 			if err != nil {
 				return err
@@ -192,10 +191,10 @@ func (p *planner) one(rel string, was, is *state) error {
 			p.refuse(rel, "rootwc's own state")
 			return nil
 		}
-		if p.new.nodes[rel].top().opDepth > 0 && p.old != nil {
+		if p.new.node(rel).top().opDepth > 0 && p.old != nil {
 			return nil // scheduled here for something else; svn has merged the two
 		}
-	} else if n := p.new.nodes[rel]; n != nil && n.top().opDepth > 0 && n.visible() {
+	} else if n := p.new.node(rel); n != nil && n.top().opDepth > 0 && n.visible() {
 		return nil
 	}
 	if is == nil && p.beyond(rel) {

@@ -48,7 +48,7 @@ func (w *Work) Restore(ctx context.Context, opt RestoreOptions) (*Result, error)
 	if err != nil {
 		return nil, fmt.Errorf("cannot restore %q: %w", opt.Path, err)
 	}
-	if n := plan.new.nodes[name]; name != "" && (n == nil || stateOf(plan.new, name) == nil) {
+	if n := plan.new.node(name); name != "" && (n == nil || stateOf(plan.new, name) == nil) {
 		return nil, fmt.Errorf("cannot restore %q: it was not there at %s", opt.Path, opt.Revision)
 	}
 	r.changes(plan)
@@ -108,7 +108,7 @@ func (w *Work) scratch(c *Copy, dir string) (*stage, *part, error) {
 func (w *Work) fetchOld(ctx context.Context, s *stage, c *Copy, dir, name, revision string) error {
 	url := c.DirURL(dir)
 	pegs := []string{revision}
-	if n := c.rec.nodes[joinPath(dir, name)]; n != nil && n.base() != nil && n.visible() {
+	if n := c.rec.node(joinPath(dir, name)); n != nil && n.base() != nil && n.visible() {
 		pegs = []string{fmt.Sprint(n.base().revision), revision}
 	}
 	var failed error

@@ -220,7 +220,7 @@ func (w *Work) planExact(s *stage, flat, deep []string) (*planner, error) {
 	for _, rel := range flat {
 		plan.exact[rel] = true
 	}
-	for rel := range plan.new.nodes {
+	for rel := range plan.new.all() {
 		if len(deep) > 0 && covers(deep, rel) {
 			plan.exact[rel] = true
 		}

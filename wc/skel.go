@@ -76,13 +76,13 @@ func parseSkelList(b []byte, depth int) (skel, []byte, error) {
 
 func skelSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' }
 
-// parseProps reads a property list, "(name value name value …)". Nil or "()"
+// parseProps reads a property list, "(name value name value …)". "" or "()"
 // has none.
-func parseProps(b []byte) (map[string]string, error) {
-	if len(b) == 0 || string(b) == "()" {
+func parseProps(text string) (map[string]string, error) {
+	if text == "" || text == "()" {
 		return nil, nil
 	}
-	s, err := parseSkel(b)
+	s, err := parseSkel([]byte(text))
 	if err != nil {
 		return nil, err
 	}
@@ -111,11 +111,11 @@ type inherited struct {
 
 // parseInherited reads the cache of properties inherited from above a working
 // copy's root, "(path (name value …) path (…) …)".
-func parseInherited(b []byte) ([]inherited, error) {
-	if len(b) == 0 || string(b) == "()" {
+func parseInherited(text string) ([]inherited, error) {
+	if text == "" || text == "()" {
 		return nil, nil
 	}
-	s, err := parseSkel(b)
+	s, err := parseSkel([]byte(text))
 	if err != nil || !s.isList || len(s.list)%2 != 0 {
 		return nil, errSkel
 	}

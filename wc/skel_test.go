@@ -18,7 +18,7 @@ func TestParseProps(t *testing.T) {
 		{"(name value)", map[string]string{"name": "value"}},
 		{"(1 a 5 (b\x00) )", map[string]string{"a": "(b\x00) "}},
 	} {
-		got, err := parseProps([]byte(c.in))
+		got, err := parseProps(c.in)
 		if err != nil || !maps.Equal(got, c.want) {
 			t.Errorf("parseProps(%q) = %q, %v; want %q", c.in, got, err, c.want)
 		}
@@ -27,7 +27,7 @@ func TestParseProps(t *testing.T) {
 
 func TestParsePropsRefuses(t *testing.T) {
 	for _, in := range []string{"(a", "(1 a)", "(9 a b)", "((a) b)", "x y z", "(99999999999999999999 a b)", "(a b) trailing", "(-1 a b)"} {
-		if got, err := parseProps([]byte(in)); err == nil {
+		if got, err := parseProps(in); err == nil {
 			t.Errorf("parseProps(%q) = %q, want an error", in, got)
 		}
 	}
@@ -38,7 +38,7 @@ func FuzzParseSkel(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		props, err := parseProps(b)
+		props, err := parseProps(string(b))
 		if err != nil {
 			return
 		}
@@ -46,7 +46,7 @@ func FuzzParseSkel(f *testing.F) {
 		for k, v := range props {
 			text += fmt.Sprintf("%d %s %d %s ", len(k), k, len(v), v)
 		}
-		again, err := parseProps([]byte(text + ")"))
+		again, err := parseProps(text + ")")
 		if err != nil || !maps.Equal(again, props) {
 			t.Fatalf("%q read back as %q, %v", props, again, err)
 		}
@@ -55,5 +55,5 @@ func FuzzParseSkel(f *testing.F) {
 
 func FuzzParseInherited(f *testing.F) {
 	f.Add([]byte("(5 hosts (17 svn:global-ignores 4 *.o\n))"))
-	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = parseInherited(b) })
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = parseInherited(string(b)) })
 }

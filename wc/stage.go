@@ -303,8 +303,8 @@ const maxLinks = 60000
 // files that are missing, and looks no further at those that are there and
 // that the server has nothing new for.
 func (s *stage) fill(leave func(rel string) bool) error {
-	rels := make([]string, 0, len(s.copy.rec.nodes))
-	for rel, n := range s.copy.rec.nodes {
+	rels := make([]string, 0, s.copy.rec.count)
+	for rel, n := range s.copy.rec.all() {
 		if rel != "" && n.visible() && n.top().presence != presenceBaseDeleted {
 			rels = append(rels, rel)
 		}
@@ -312,7 +312,7 @@ func (s *stage) fill(leave func(rel string) bool) error {
 	sort.Strings(rels)
 	dummy, links := "", maxLinks
 	for _, rel := range rels {
-		if s.copy.rec.nodes[rel].top().kind == kindDir {
+		if s.copy.rec.node(rel).top().kind == kindDir {
 			if err := s.mkdirs(rel); err != nil {
 				return err
 			}

@@ -98,17 +98,7 @@ func (s *scan) scanCopy(c *Copy) error {
 		return &os.PathError{Op: "open", Path: c.dir, Err: err}
 	}
 	root := s.rec.root
-	rules := ignore.Rules{}
-	if b := root.base(); b != nil && b.inherited != nil {
-		parents, err := parseInherited(b.inherited)
-		if err != nil {
-			unix.Close(fd)
-			return err
-		}
-		for _, p := range parents {
-			rules = rules.Child("^/"+p.path, "", p.props["svn:global-ignores"])
-		}
-	}
+	rules := s.rec.inheritedRules()
 	def := defaultsOf(c.user)
 	var own live
 	if err := unix.Fstat(fd, &own.st); err == nil {
@@ -273,7 +263,7 @@ func (s *scan) versioned(rel string, n *node, l live, fd int, def metadata.Defau
 	switch {
 	case n.scheduledDelete():
 		e.Status = Deleted
-		if parent, _ := splitPath(rel); rel != "" && s.rec.nodes[parent] != nil && s.rec.nodes[parent].scheduledDelete() {
+		if parent, _ := splitPath(rel); rel != "" && s.rec.node(parent) != nil && s.rec.node(parent).scheduledDelete() {
 			return false // the root of the deletion tells it
 		}
 	case top.presence == presenceIncomplete:
@@ -308,7 +298,7 @@ func (s *scan) versioned(rel string, n *node, l live, fd int, def metadata.Defau
 func (s *scan) compare(e *Entry, want metadata.Kind, props map[string]string, def metadata.Defaults) {
 	n, top := e.node, e.node.top()
 	if top.opDepth > 0 {
-		e.Copied = top.reposID != 0 && top.revision >= 0
+		e.Copied = top.hasRepos && top.revision >= 0
 		if int(top.opDepth) == pathDepth(e.rel) {
 			e.Status = Added
 			if b := n.base(); b != nil && (b.presence == presenceNormal || b.presence == presenceIncomplete) || len(n.layers) > 2 {

@@ -37,7 +37,7 @@ func (w *Work) takeBack(ctx context.Context, p *planner, revision int64, r *Resu
 		}
 		group := back{p.revisionBefore(c.rel), p.flat(c.rel)}
 		byRevision[group] = append(byRevision[group], p.reachable(c.rel))
-		n := p.new.nodes[c.rel]
+		n := p.new.node(c.rel)
 		switch {
 		case n == nil || n.top().opDepth == 0 && n.actual == nil:
 		case group.flat:
@@ -72,7 +72,7 @@ func (w *Work) takeBack(ctx context.Context, p *planner, revision int64, r *Resu
 // above that one the new record has something else than a directory.
 func (p *planner) reachable(rel string) string {
 	for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
-		if n := p.new.nodes[dir]; n == nil || !n.visible() || n.top().kind != kindDir {
+		if n := p.new.node(dir); n == nil || !n.visible() || n.top().kind != kindDir {
 			rel = dir
 		}
 	}
@@ -89,14 +89,14 @@ type back struct {
 // flat says whether a clash concerns a directory's properties alone.
 func (p *planner) flat(rel string) bool {
 	was, is := stateOf(p.old, rel), stateOf(p.new, rel)
-	return was != nil && is != nil && was.kind == metadata.Dir && is.kind == metadata.Dir && p.new.nodes[rel].top().opDepth == 0
+	return was != nil && is != nil && was.kind == metadata.Dir && is.kind == metadata.Dir && p.new.node(rel).top().opDepth == 0
 }
 
 // keepPropertyEdits makes the property edits of clashing paths again, which
 // the revert has undone.
 func (p *planner) keepPropertyEdits(ctx context.Context) error {
 	for _, c := range p.clashes {
-		if err := p.stage.editProperties(ctx, c.rel, p.old.nodes[c.rel]); err != nil {
+		if err := p.stage.editProperties(ctx, c.rel, p.old.node(c.rel)); err != nil {
 			return err
 		}
 	}

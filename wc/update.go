@@ -84,7 +84,7 @@ const emptyingFrom = 5
 
 // losses counts the files that the plan removes, and all that are recorded.
 func (p *planner) losses() (gone, all int) {
-	for rel := range p.old.nodes {
+	for rel := range p.old.all() {
 		if s := stateOf(p.old, rel); s != nil && s.kind != metadata.Dir {
 			all++
 		}

@@ -208,7 +208,7 @@ func (t *Tree) Known(path string) bool {
 		return true
 	}
 	c, rel := t.CopyOf(path)
-	return c != nil && c.rec.nodes[rel] != nil || t.withheldKnown(path)
+	return c != nil && c.rec.node(rel) != nil || t.withheldKnown(path)
 }
 
 // IsWorkingCopy says whether the root has a .svn.

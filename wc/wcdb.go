@@ -2,8 +2,8 @@ package wc
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"zombiezen.com/go/sqlite"
+
+	"rootwc/ignore"
 )
 
 // nodeKind is the kind column of NODES.
@@ -43,20 +45,26 @@ func (s sha1Sum) String() string { return hex.EncodeToString(s[:]) }
 
 // row is one row of NODES: what one layer says of one path.
 type row struct {
+	revision    int64  // -1 when the layer has none
+	size, mtime int64  // as recorded by svn: bytes (-1 none), µs since 1970 (0 none)
+	props       string // skel; "" for none
+	rare        *rareRow
+	checksum    sha1Sum
 	opDepth     int32 // 0: BASE; otherwise the depth of the local operation's root
 	kind        nodeKind
 	presence    presence
 	hasChecksum bool
+	hasRepos    bool // it comes from the repository
 	fileExt     bool // put there by a file external
 	movedHere   bool
-	reposID     int64
-	revision    int64 // -1 when the layer has none
-	size, mtime int64 // as recorded by svn: bytes (-1 none), µs since 1970 (0 none)
-	checksum    sha1Sum
-	reposPath   string
-	movedTo     string
-	props       []byte // skel; nil for none
-	inherited   []byte // skel; only on the root
+}
+
+// rareRow is what few rows have.
+type rareRow struct {
+	reposPath string // where it is not the root's path with the row's own
+	elsewhere bool   // reposPath counts
+	movedTo   string
+	inherited string // skel; only on the root
 }
 
 // node is all layers of one path, deepest operation first.
@@ -68,7 +76,7 @@ type node struct {
 
 // actual is a row of ACTUAL_NODE: local changes that are no content.
 type actual struct {
-	props      []byte
+	props      string
 	propsSet   bool // props replaces the properties of the top layer
 	changelist string
 	conflict   []byte
@@ -127,11 +135,64 @@ type record struct {
 	format    int
 	root      *node
 	dirs      map[string][]*node // children by directory, sorted by name
-	nodes     map[string]*node
+	count     int                // of nodes
+	rootPath  string             // of the working copy in the repository
 	reposRoot string
 	reposUUID string
 	locked    []string // directories with a WC_LOCK row
 	queue     int      // unfinished items in WORK_QUEUE
+}
+
+// node is what is recorded at rel, nil for nothing.
+func (rec *record) node(rel string) *node {
+	if rel == "" {
+		return rec.root
+	}
+	dir, name := splitPath(rel)
+	children := rec.dirs[dir]
+	i, found := slices.BinarySearchFunc(children, name, func(n *node, name string) int { return strings.Compare(n.name, name) })
+	if !found {
+		return nil
+	}
+	return children[i]
+}
+
+// all goes over the nodes with their paths, in no order.
+func (rec *record) all() iter.Seq2[string, *node] {
+	return func(yield func(string, *node) bool) {
+		if rec.root != nil && !yield("", rec.root) {
+			return
+		}
+		for dir, children := range rec.dirs {
+			for _, n := range children {
+				if !yield(joinPath(dir, n.name), n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// inheritedRules are the ignore patterns that the working copy's root inherits
+// from above it in the repository.
+func (rec *record) inheritedRules() (rules ignore.Rules) {
+	b := rec.root.base()
+	if b == nil || b.rare == nil {
+		return rules
+	}
+	parents, _ := parseInherited(b.rare.inherited) // checked when loaded
+	for _, p := range parents {
+		rules = rules.Child("^/"+p.path, "", p.props["svn:global-ignores"])
+	}
+	return rules
+}
+
+// reposPath is the path of a row in the repository, rel being the node's.
+func (rec *record) reposPath(rel string, r *row) string {
+	if r.rare != nil && r.rare.elsewhere {
+		return r.rare.reposPath
+	}
+	return joinPath(rec.rootPath, rel)
 }
 
 // The formats of wc.db that this reader knows: 31 is svn 1.8 to 1.14, 32 is
@@ -169,132 +230,6 @@ func readRecord(path string) (*record, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return rec, nil
-}
-
-func loadRecord(conn *sqlite.Conn) (*record, error) {
-	if err := query(conn, "BEGIN", nil); err != nil {
-		return nil, err
-	}
-	defer query(conn, "ROLLBACK", nil)
-	rec := &record{dirs: map[string][]*node{}, nodes: map[string]*node{}}
-	if err := query(conn, "PRAGMA user_version", func(s *sqlite.Stmt) error {
-		rec.format = s.ColumnInt(0)
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	if rec.format < minFormat || rec.format > maxFormat {
-		return nil, fmt.Errorf("working copy format %d is not one of %d to %d that this rootwc reads", rec.format, minFormat, maxFormat)
-	}
-	if err := rec.loadNodes(conn); err != nil {
-		return nil, err
-	}
-	if err := rec.loadActual(conn); err != nil {
-		return nil, err
-	}
-	if err := query(conn, "SELECT r.root, r.uuid FROM REPOSITORY r JOIN NODES n ON n.repos_id = r.id WHERE n.local_relpath = '' AND n.op_depth = 0", func(s *sqlite.Stmt) error {
-		rec.reposRoot, rec.reposUUID = s.ColumnText(0), s.ColumnText(1)
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	if err := query(conn, "SELECT local_dir_relpath FROM WC_LOCK", func(s *sqlite.Stmt) error {
-		rec.locked = append(rec.locked, s.ColumnText(0))
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	err := query(conn, "SELECT count(*) FROM WORK_QUEUE", func(s *sqlite.Stmt) error {
-		rec.queue = s.ColumnInt(0)
-		return nil
-	})
-	if err == nil && (rec.root == nil || rec.root.base() == nil) {
-		err = errors.New("no row for the working copy's root")
-	}
-	return rec, err
-}
-
-func (rec *record) loadNodes(conn *sqlite.Conn) error {
-	err := query(conn, `SELECT local_relpath, op_depth, kind, presence, checksum, repos_id, repos_path, revision, translated_size,
- last_mod_time, file_external IS NOT NULL, moved_here, moved_to, properties, inherited_props FROM NODES WHERE wc_id = 1`, func(s *sqlite.Stmt) error {
-		path := s.ColumnText(0)
-		r := row{
-			opDepth:   s.ColumnInt32(1),
-			kind:      kindOf(s.ColumnText(2)),
-			presence:  presenceOf(s.ColumnText(3)),
-			reposID:   s.ColumnInt64(5),
-			reposPath: s.ColumnText(6),
-			revision:  -1,
-			size:      -1,
-			mtime:     s.ColumnInt64(9),
-			fileExt:   s.ColumnInt(10) != 0,
-			movedHere: s.ColumnInt(11) != 0,
-			movedTo:   s.ColumnText(12),
-			props:     blob(s, 13),
-			inherited: blob(s, 14),
-		}
-		if !s.ColumnIsNull(7) {
-			r.revision = s.ColumnInt64(7)
-		}
-		if !s.ColumnIsNull(8) {
-			r.size = s.ColumnInt64(8)
-		}
-		if sum, ok := strings.CutPrefix(s.ColumnText(4), "$sha1$"); ok {
-			if n, err := hex.Decode(r.checksum[:], []byte(sum)); err != nil || n != len(r.checksum) {
-				return fmt.Errorf("malformed checksum of %q", path)
-			}
-			r.hasChecksum = true
-		}
-		if r.props != nil {
-			if _, err := parseProps(r.props); err != nil {
-				return fmt.Errorf("%q: %w", path, err)
-			}
-		}
-		rec.add(path, r)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, n := range rec.nodes {
-		slices.SortFunc(n.layers, func(a, b row) int { return int(b.opDepth) - int(a.opDepth) })
-	}
-	for _, children := range rec.dirs {
-		slices.SortFunc(children, func(a, b *node) int { return strings.Compare(a.name, b.name) })
-	}
-	return nil
-}
-
-func (rec *record) add(path string, r row) {
-	n := rec.nodes[path]
-	if n == nil {
-		parent, name := splitPath(path)
-		n = &node{name: name}
-		rec.nodes[path] = n
-		if path == "" {
-			rec.root = n
-		} else {
-			rec.dirs[parent] = append(rec.dirs[parent], n)
-		}
-	}
-	n.layers = append(n.layers, r)
-}
-
-func (rec *record) loadActual(conn *sqlite.Conn) error {
-	return query(conn, "SELECT local_relpath, properties, changelist, conflict_data FROM ACTUAL_NODE WHERE wc_id = 1", func(s *sqlite.Stmt) error {
-		path := s.ColumnText(0)
-		a := &actual{props: blob(s, 1), propsSet: !s.ColumnIsNull(1), changelist: s.ColumnText(2), conflict: blob(s, 3)}
-		if _, err := parseProps(a.props); err != nil {
-			return fmt.Errorf("%q: %w", path, err)
-		}
-		n := rec.nodes[path]
-		if n == nil { // a tree conflict may sit on a path without a row of NODES
-			rec.add(path, row{presence: presenceNotPresent, revision: -1, size: -1})
-			n = rec.nodes[path]
-		}
-		n.actual = a
-		return nil
-	})
 }
 
 // splitPath cuts a slash-separated path into its directory and name.
@@ -337,18 +272,8 @@ func query(conn *sqlite.Conn, sql string, each func(*sqlite.Stmt) error) error {
 	}
 }
 
-// blob copies a property list; an empty one, "()", is nil.
-func blob(s *sqlite.Stmt, col int) []byte {
-	n := s.ColumnLen(col)
-	if n <= 2 {
-		return nil
-	}
-	b := make([]byte, n)
-	return b[:s.ColumnBytes(col, b)]
-}
-
-func kindOf(s string) nodeKind {
-	switch s {
+func kindOf(word []byte) nodeKind {
+	switch string(word) {
 	case "file":
 		return kindFile
 	case "dir":
@@ -359,8 +284,8 @@ func kindOf(s string) nodeKind {
 	return kindUnknown
 }
 
-func presenceOf(s string) presence {
-	switch s {
+func presenceOf(word []byte) presence {
+	switch string(word) {
 	case "normal":
 		return presenceNormal
 	case "incomplete":

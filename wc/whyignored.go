@@ -14,19 +14,10 @@ func (t *Tree) WhyIgnored(path string) (ignore.Verdict, string, error) {
 	if c == nil {
 		return ignore.Verdict{}, "", ErrNotWorkingCopy
 	}
-	rules := ignore.Rules{}
-	if b := c.rec.root.base(); b != nil {
-		parents, err := parseInherited(b.inherited)
-		if err != nil {
-			return ignore.Verdict{}, "", err
-		}
-		for _, p := range parents {
-			rules = rules.Child("^/"+p.path, "", p.props["svn:global-ignores"])
-		}
-	}
+	rules := c.rec.inheritedRules()
 	dir := ""
 	for _, name := range strings.Split(rel, "/") {
-		n := c.rec.nodes[dir]
+		n := c.rec.node(dir)
 		if n == nil || !n.visible() || n.top().kind != kindDir {
 			break
 		}

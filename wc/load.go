@@ -1,0 +1,279 @@
+package wc
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"zombiezen.com/go/sqlite"
+)
+
+func loadRecord(conn *sqlite.Conn) (*record, error) {
+	if err := query(conn, "BEGIN", nil); err != nil {
+		return nil, err
+	}
+	defer query(conn, "ROLLBACK", nil)
+	rec := &record{}
+	if err := query(conn, "PRAGMA user_version", func(s *sqlite.Stmt) error {
+		rec.format = s.ColumnInt(0)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if rec.format < minFormat || rec.format > maxFormat {
+		return nil, fmt.Errorf("working copy format %d is not one of %d to %d that this rootwc reads", rec.format, minFormat, maxFormat)
+	}
+	if err := rec.loadNodes(conn); err != nil {
+		return nil, err
+	}
+	if err := rec.loadActual(conn); err != nil {
+		return nil, err
+	}
+	if err := query(conn, "SELECT r.root, r.uuid FROM REPOSITORY r JOIN NODES n ON n.repos_id = r.id WHERE n.local_relpath = '' AND n.op_depth = 0", func(s *sqlite.Stmt) error {
+		rec.reposRoot, rec.reposUUID = s.ColumnText(0), s.ColumnText(1)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if err := query(conn, "SELECT local_dir_relpath FROM WC_LOCK", func(s *sqlite.Stmt) error {
+		rec.locked = append(rec.locked, s.ColumnText(0))
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	err := query(conn, "SELECT count(*) FROM WORK_QUEUE", func(s *sqlite.Stmt) error {
+		rec.queue = s.ColumnInt(0)
+		return nil
+	})
+	if err == nil && (rec.root == nil || rec.root.base() == nil) {
+		err = errors.New("no row for the working copy's root")
+	}
+	return rec, err
+}
+
+// loader takes the rows of NODES in any order and makes nodes of them. It
+// copies little: there may be hundreds of thousands.
+type loader struct {
+	rec       *record
+	dirs      map[string]*rowsOf
+	last      *rowsOf // of the row before: rows come in runs
+	root      []row
+	path, buf []byte // of the row in hand
+	names     arena
+}
+
+// rowsOf are the rows of a directory's children.
+type rowsOf struct {
+	dir  string
+	rows []namedRow
+}
+
+type namedRow struct {
+	name string
+	row  row
+}
+
+func (rec *record) loadNodes(conn *sqlite.Conn) error {
+	err := query(conn, "SELECT repos_path FROM NODES WHERE wc_id = 1 AND local_relpath = '' AND op_depth = 0", func(s *sqlite.Stmt) error {
+		rec.rootPath = s.ColumnText(0)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l := &loader{rec: rec, dirs: map[string]*rowsOf{}}
+	err = query(conn, `SELECT local_relpath, op_depth, kind, presence, checksum, repos_path, revision, translated_size,
+ last_mod_time, file_external IS NOT NULL, moved_here, moved_to, properties, inherited_props FROM NODES WHERE wc_id = 1`, l.take)
+	if err == nil {
+		l.finish()
+	}
+	return err
+}
+
+// take reads one row.
+func (l *loader) take(s *sqlite.Stmt) error {
+	l.path = column(s, 0, l.path)
+	r := row{
+		opDepth:   s.ColumnInt32(1),
+		revision:  integer(s, 6),
+		size:      integer(s, 7),
+		mtime:     s.ColumnInt64(8),
+		hasRepos:  !s.ColumnIsNull(5),
+		fileExt:   s.ColumnInt(9) != 0,
+		movedHere: s.ColumnInt(10) != 0,
+	}
+	l.buf = column(s, 2, l.buf)
+	r.kind = kindOf(l.buf)
+	l.buf = column(s, 3, l.buf)
+	r.presence = presenceOf(l.buf)
+	l.buf = column(s, 4, l.buf)
+	if sum, ok := bytes.CutPrefix(l.buf, []byte("$sha1$")); ok {
+		if len(sum) != hex.EncodedLen(len(r.checksum)) {
+			return fmt.Errorf("malformed checksum of %q", l.path)
+		}
+		if _, err := hex.Decode(r.checksum[:], sum); err != nil {
+			return fmt.Errorf("malformed checksum of %q", l.path)
+		}
+		r.hasChecksum = true
+	}
+	l.buf = column(s, 5, l.buf)
+	if r.hasRepos && !l.implied(l.buf) {
+		r.rare = &rareRow{reposPath: string(l.buf), elsewhere: true}
+	}
+	if !s.ColumnIsNull(11) || s.ColumnLen(13) > len("()") {
+		if r.rare == nil {
+			r.rare = &rareRow{}
+		}
+		r.rare.movedTo, r.rare.inherited = s.ColumnText(11), skelText(s, 13)
+		if _, err := parseInherited(r.rare.inherited); err != nil {
+			return fmt.Errorf("%q: inherited properties: %w", l.path, err)
+		}
+	}
+	if r.props = skelText(s, 12); r.props != "" {
+		if _, err := parseProps(r.props); err != nil {
+			return fmt.Errorf("%q: %w", l.path, err)
+		}
+	}
+	l.add(l.path, r)
+	return nil
+}
+
+// implied says whether a path in the repository is the root's with the row's
+// own, as nearly all are.
+func (l *loader) implied(reposPath []byte) bool {
+	root := l.rec.rootPath
+	switch {
+	case len(l.path) == 0:
+		return string(reposPath) == root
+	case root == "":
+		return bytes.Equal(reposPath, l.path)
+	}
+	n := len(root)
+	return len(reposPath) == n+1+len(l.path) && reposPath[n] == '/' && string(reposPath[:n]) == root && bytes.Equal(reposPath[n+1:], l.path)
+}
+
+func (l *loader) add(path []byte, r row) {
+	if len(path) == 0 {
+		l.root = append(l.root, r)
+		return
+	}
+	i := bytes.LastIndexByte(path, '/')
+	dir := path[:max(i, 0)]
+	if l.last == nil || string(dir) != l.last.dir {
+		if l.last = l.dirs[string(dir)]; l.last == nil {
+			l.last = &rowsOf{dir: string(dir)}
+			l.dirs[l.last.dir] = l.last
+		}
+	}
+	l.last.rows = append(l.last.rows, namedRow{l.names.keep(path[i+1:]), r})
+}
+
+// finish orders the rows and makes a node of those of one path.
+func (l *loader) finish() {
+	deepest := func(a, b row) int { return cmp.Compare(b.opDepth, a.opDepth) }
+	if len(l.root) > 0 {
+		slices.SortFunc(l.root, deepest)
+		l.rec.root = &node{layers: l.root}
+		l.rec.count++
+	}
+	l.rec.dirs = make(map[string][]*node, len(l.dirs))
+	for dir, of := range l.dirs {
+		slices.SortFunc(of.rows, func(a, b namedRow) int {
+			if c := strings.Compare(a.name, b.name); c != 0 {
+				return c
+			}
+			return deepest(a.row, b.row)
+		})
+		layers := make([]row, len(of.rows))
+		nodes := make([]node, 0, len(of.rows))
+		children := make([]*node, 0, len(of.rows))
+		for i, from := 0, 0; i < len(of.rows); i++ {
+			layers[i] = of.rows[i].row
+			if i+1 < len(of.rows) && of.rows[i+1].name == of.rows[i].name {
+				continue
+			}
+			nodes = append(nodes, node{name: of.rows[i].name, layers: layers[from : i+1 : i+1]})
+			children = append(children, &nodes[len(nodes)-1])
+			from = i + 1
+		}
+		l.rec.dirs[dir] = children
+		l.rec.count += len(children)
+		delete(l.dirs, dir)
+	}
+}
+
+// arena keeps many short strings in few allocations.
+type arena struct{ block []byte }
+
+func (a *arena) keep(b []byte) string {
+	const size = 64 << 10
+	if len(b) == 0 {
+		return ""
+	}
+	if len(a.block)+len(b) > cap(a.block) {
+		a.block = make([]byte, 0, max(size, len(b)))
+	}
+	from := len(a.block)
+	a.block = append(a.block, b...)
+	return unsafe.String(&a.block[from], len(b)) // a block is only ever appended to
+}
+
+// column copies a column's text into buf, which grows as needed.
+func column(s *sqlite.Stmt, i int, buf []byte) []byte {
+	n := s.ColumnLen(i)
+	if n > cap(buf) {
+		buf = make([]byte, n, 2*n)
+	}
+	return buf[:s.ColumnBytes(i, buf[:n])]
+}
+
+// integer is a column that may be NULL, which is -1.
+func integer(s *sqlite.Stmt, i int) int64 {
+	if s.ColumnIsNull(i) {
+		return -1
+	}
+	return s.ColumnInt64(i)
+}
+
+// skelText copies a property list; an empty one, "()", is "".
+func skelText(s *sqlite.Stmt, i int) string {
+	if s.ColumnLen(i) <= len("()") {
+		return ""
+	}
+	return string(column(s, i, nil))
+}
+
+func (rec *record) loadActual(conn *sqlite.Conn) error {
+	return query(conn, "SELECT local_relpath, properties, changelist, conflict_data FROM ACTUAL_NODE WHERE wc_id = 1", func(s *sqlite.Stmt) error {
+		path := s.ColumnText(0)
+		a := &actual{props: skelText(s, 1), propsSet: !s.ColumnIsNull(1), changelist: s.ColumnText(2)}
+		if !s.ColumnIsNull(3) {
+			a.conflict = column(s, 3, nil)
+		}
+		if _, err := parseProps(a.props); err != nil {
+			return fmt.Errorf("%q: %w", path, err)
+		}
+		n := rec.node(path)
+		if n == nil { // a tree conflict may sit on a path without a row of NODES
+			n = rec.insert(path)
+		}
+		n.actual = a
+		return nil
+	})
+}
+
+// insert makes a node for a path that has no row.
+func (rec *record) insert(path string) *node {
+	dir, name := splitPath(path)
+	n := &node{name: name, layers: []row{{presence: presenceNotPresent, revision: -1, size: -1}}}
+	children := rec.dirs[dir]
+	i, _ := slices.BinarySearchFunc(children, name, func(c *node, name string) int { return strings.Compare(c.name, name) })
+	rec.dirs[dir] = slices.Insert(children, i, n)
+	rec.count++
+	return n
+}
