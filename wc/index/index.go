@@ -1,0 +1,284 @@
+// Package index keeps what a status has proven of one working copy in a flat
+// file, so that the next one need not prove it again.
+//
+// An index is only ever a cache: what it says counts while the database and
+// the disk are as they were, which the two keys in it and the times of each
+// entry tell. It is read as a whole, checked by a sum, and never changed in
+// place; [Builder] makes the next one. Reading allocates nothing for each
+// entry.
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"sort"
+)
+
+// Stat is what tells one state of a file from another, from stat(2). Times are
+// nanoseconds since 1970.
+type Stat struct {
+	Size, Mtime, Ctime int64
+	Ino                uint64
+	Mode, UID, GID     uint32
+}
+
+// Flags say what is known of an entry or a directory.
+type Flags uint16
+
+const (
+	// Clean: with this Stat the path is as the working copy and rootwc record
+	// it; of a directory, also that its listing is known and so is every entry.
+	Clean Flags = 1 << iota
+	// Absent: nothing was on disk; the Stat is empty.
+	Absent
+	// Racy: the change of the path was too young to tell it from a later one.
+	Racy
+	// Summed: Sum is that of the content with this Stat.
+	Summed
+	// Raw: Sum is of the bytes as they are, without translation.
+	Raw
+	// Withheld: rootwc knows the path, svn does not.
+	Withheld
+)
+
+// Entry is a versioned path that is no directory, or a withheld one.
+type Entry struct {
+	Name   string
+	Flags  Flags
+	Stat   Stat
+	Xattrs uint64   // digest of ACLs and attributes; 0 for none
+	Sum    [20]byte // SHA-1 of the content as Subversion stores it
+}
+
+// Other is a name in a versioned directory that is not versioned.
+type Other struct {
+	Name    string
+	Type    uint8 // d_type of getdents64(2)
+	Ignored bool
+}
+
+// Dir is a versioned directory with what is in it; directories in it have
+// their own.
+type Dir struct {
+	Path    string // relative to the working copy; "" is its root
+	Dev     uint64 // of the directory and all its entries
+	Self    Entry  // the directory itself, without a name
+	Entries []Entry
+	Others  []Other
+}
+
+// Keys tell whether an index still holds: Database changes with the working
+// copy's wc.db, Rules with what else decides on what is clean.
+type Keys struct{ Database, Rules [32]byte }
+
+// The file, in little-endian: a header, the summary, the place of each
+// directory's block, the blocks. A block is a head, its entries and others,
+// all of fixed length, and their names, each with a final zero.
+const (
+	magic     = "rootwc index 1\n\x00"
+	atSum     = len(magic)    // CRC-32C of all that follows
+	atKeys    = atSum + 4     // 32 bytes each
+	atSummary = atKeys + 64   // its length
+	atDirs    = atSummary + 4 // number of directories
+	headerLen = atDirs + 4
+
+	entryLen = 80
+	otherLen = 8
+	headLen  = 8 + entryLen + 4 + 4 + 4 + 4 // dev, self, entries, others, path's length, block's length
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// ErrDamaged is returned for a file that is no index, is cut, was changed, or
+// has another format.
+var ErrDamaged = errors.New("no index, or a damaged one")
+
+// Index is a read index. It is safe for concurrent use.
+type Index struct {
+	Keys    Keys
+	Summary []byte // what [Builder.Summary] was given
+
+	data   []byte
+	places []byte
+	n      int
+}
+
+// Read reads the index file at path: an error of the system, or [ErrDamaged].
+func Read(path string) (*Index, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	x, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return x, nil
+}
+
+// Parse reads an index from the content of its file, which it keeps.
+func Parse(data []byte) (*Index, error) {
+	if len(data) < headerLen || !bytes.HasPrefix(data, []byte(magic)) || crc32.Checksum(data[atKeys:], castagnoli) != u32(data[atSum:]) {
+		return nil, ErrDamaged
+	}
+	x := &Index{data: data, n: int(u32(data[atDirs:]))}
+	copy(x.Keys.Database[:], data[atKeys:])
+	copy(x.Keys.Rules[:], data[atKeys+32:])
+	places := headerLen + int(u32(data[atSummary:]))
+	blocks := places + 8*x.n
+	if blocks > len(data) || blocks < places {
+		return nil, ErrDamaged
+	}
+	x.Summary, x.places = data[headerLen:places], data[places:blocks]
+	for i, last := 0, ""; i < x.n; i++ {
+		v, ok := x.view(i)
+		if !ok || i > 0 && v.Path() <= last {
+			return nil, ErrDamaged
+		}
+		last = v.Path()
+	}
+	return x, nil
+}
+
+// Len is the number of directories.
+func (x *Index) Len() int { return x.n }
+
+// At is a directory by number; they are sorted by path, byte by byte.
+func (x *Index) At(i int) View {
+	v, _ := x.view(i) // checked when read
+	return v
+}
+
+// Find is the directory at path.
+func (x *Index) Find(path string) (View, bool) {
+	if x == nil {
+		return View{}, false
+	}
+	i := sort.Search(x.n, func(i int) bool { return x.At(i).Path() >= path })
+	if i == x.n || x.At(i).Path() != path {
+		return View{}, false
+	}
+	return x.At(i), true
+}
+
+// view cuts a block out; false when it does not fit in the file, or something
+// not in it.
+func (x *Index) view(i int) (View, bool) {
+	from := u64(x.places[8*i:])
+	if from > uint64(len(x.data)) || uint64(len(x.data))-from < headLen {
+		return View{}, false
+	}
+	b := x.data[from:]
+	v := View{entries: int(u32(b[8+entryLen:])), others: int(u32(b[12+entryLen:])), path: int(u32(b[16+entryLen:]))}
+	size := uint64(u32(b[20+entryLen:]))
+	v.names = headLen + entryLen*v.entries + otherLen*v.others
+	if size > uint64(len(b)) || uint64(v.names)+uint64(v.path)+1 > size {
+		return View{}, false
+	}
+	v.block = b[:size]
+	return v, v.sound()
+}
+
+// View is a [Dir] in the index, read where it lies.
+type View struct {
+	block           []byte
+	entries, others int
+	path, names     int
+}
+
+// sound says whether all names lie in the block and end with a zero.
+func (v View) sound() bool {
+	fits := func(at uint32, n uint16) bool {
+		end := uint64(v.names) + uint64(at) + uint64(n)
+		return end < uint64(len(v.block)) && v.block[end] == 0
+	}
+	for i := range v.entries {
+		if e := v.entry(i); !fits(u32(e), u16(e[4:])) {
+			return false
+		}
+	}
+	for i := range v.others {
+		if o := v.other(i); !fits(u32(o), u16(o[4:])) {
+			return false
+		}
+	}
+	return fits(0, uint16(v.path))
+}
+
+func (v View) entry(i int) []byte { return v.block[headLen+entryLen*i:][:entryLen] }
+
+func (v View) other(i int) []byte { return v.block[headLen+entryLen*v.entries+otherLen*i:][:otherLen] }
+
+func (v View) name(b []byte) string {
+	at := v.names + int(u32(b))
+	return text(v.block[at : at+int(u16(b[4:]))])
+}
+
+// Path is the directory's path; it lies in the index, and so do all names.
+func (v View) Path() string { return text(v.block[v.names : v.names+v.path]) }
+
+// CPath is the path with a final zero, for a system call.
+func (v View) CPath() *byte { return &v.block[v.names] }
+
+// Dev is the device of the directory and its entries.
+func (v View) Dev() uint64 { return u64(v.block) }
+
+// Self is the directory's own entry.
+func (v View) Self() Known { return Known{v.block[8:][:entryLen]} }
+
+// Entries is the number of entries, sorted by name.
+func (v View) Entries() int { return v.entries }
+
+// Entry is an entry by number.
+func (v View) Entry(i int) Known { return Known{v.entry(i)} }
+
+// Name is the name of an entry.
+func (v View) Name(i int) string { return v.name(v.entry(i)) }
+
+// CName is the name of an entry with a final zero, for a system call.
+func (v View) CName(i int) *byte { return &v.block[v.names+int(u32(v.entry(i)))] }
+
+// Find is the entry with a name.
+func (v View) Find(name string) (Known, bool) {
+	i := sort.Search(v.entries, func(i int) bool { return v.Name(i) >= name })
+	if i == v.entries || v.Name(i) != name {
+		return Known{}, false
+	}
+	return v.Entry(i), true
+}
+
+// Others is the number of names that are not versioned, sorted.
+func (v View) Others() int { return v.others }
+
+// Other is such a name by number.
+func (v View) Other(i int) Other {
+	b := v.other(i)
+	return Other{Name: v.name(b), Type: b[6], Ignored: b[7] != 0}
+}
+
+// Known is what the index says of one path.
+type Known struct{ b []byte }
+
+// Flags are those of the entry.
+func (k Known) Flags() Flags { return Flags(u16(k.b[6:])) }
+
+// Has says whether all of these flags are set.
+func (k Known) Has(f Flags) bool { return k.Flags()&f == f }
+
+// Is says whether the path still has this Stat.
+func (k Known) Is(s *Stat) bool {
+	return s.Ctime == i64(k.b[24:]) && s.Mtime == i64(k.b[16:]) && s.Size == i64(k.b[8:]) && s.Ino == u64(k.b[32:]) &&
+		s.Mode == u32(k.b[40:]) && s.UID == u32(k.b[44:]) && s.GID == u32(k.b[48:])
+}
+
+// Xattrs is the digest of ACLs and attributes; 0 for none.
+func (k Known) Xattrs() uint64 { return u64(k.b[52:]) }
+
+// Sum is the content's.
+func (k Known) Sum() (sum [20]byte) {
+	copy(sum[:], k.b[60:])
+	return sum
+}

@@ -1,0 +1,151 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// sample has directories, entries and others of every shape.
+func sample() []Dir {
+	stat := Stat{Size: 7, Mtime: -5, Ctime: 1 << 60, Ino: 1<<64 - 1, Mode: 0o100644, UID: 1000, GID: 1<<32 - 2}
+	return []Dir{
+		{Path: "", Dev: 9, Self: Entry{Flags: Clean, Stat: stat}, Others: []Other{{"var", 4, true}}},
+		{Path: "etc", Dev: 9, Self: Entry{Stat: stat, Xattrs: 77}, Entries: []Entry{
+			{Name: "hosts", Flags: Clean | Summed | Raw, Stat: stat, Sum: [20]byte{1, 19: 2}},
+			{Name: "motd", Flags: Absent},
+			{Name: "ÿ %\n", Flags: Racy, Stat: Stat{Ino: 3}, Xattrs: 1<<64 - 1},
+		}, Others: []Other{{"", 0, false}, {"passwd-", 8, false}}},
+		{Path: "etc/empty"},
+	}
+}
+
+func build(dirs []Dir) []byte {
+	b := &Builder{Keys: Keys{Database: [32]byte{1}, Rules: [32]byte{31: 2}}, Summary: []byte("summary")}
+	for i := range dirs {
+		b.Add(&dirs[i])
+	}
+	return b.Bytes()
+}
+
+// dir reads a view back into a Dir.
+func dir(v View) Dir {
+	self := func(name string, k Known) Entry {
+		return Entry{Name: name, Flags: k.Flags(), Xattrs: k.Xattrs(), Sum: k.Sum(), Stat: Stat{
+			Size: i64(k.b[8:]), Mtime: i64(k.b[16:]), Ctime: i64(k.b[24:]), Ino: u64(k.b[32:]), Mode: u32(k.b[40:]), UID: u32(k.b[44:]), GID: u32(k.b[48:])}}
+	}
+	d := Dir{Path: v.Path(), Dev: v.Dev(), Self: self("", v.Self())}
+	for i := range v.Entries() {
+		d.Entries = append(d.Entries, self(v.Name(i), v.Entry(i)))
+	}
+	for i := range v.Others() {
+		d.Others = append(d.Others, v.Other(i))
+	}
+	return d
+}
+
+func TestRoundTrip(t *testing.T) {
+	dirs := sample()
+	name := filepath.Join(t.TempDir(), "index")
+	if err := os.WriteFile(name, build(dirs), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x, err := Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.Keys != (Keys{[32]byte{1}, [32]byte{31: 2}}) || string(x.Summary) != "summary" || x.Len() != len(dirs) {
+		t.Errorf("%v %q %d", x.Keys, x.Summary, x.Len())
+	}
+	again := &Builder{Keys: x.Keys, Summary: x.Summary}
+	for i, want := range dirs {
+		v, ok := x.Find(want.Path)
+		if got := dir(v); !ok || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+		for j, e := range want.Entries {
+			k, ok := v.Find(e.Name)
+			if !ok || !k.Is(&e.Stat) || k.Sum() != e.Sum || *v.CName(j) != v.block[v.names+int(u32(v.entry(j)))] {
+				t.Errorf("%q: %v", e.Name, k)
+			}
+			other := e.Stat
+			other.Ctime++
+			if k.Is(&other) {
+				t.Errorf("%q: another ctime passes", e.Name)
+			}
+		}
+		if i%2 == 0 {
+			again.Keep(v)
+		} else {
+			again.Add(&want)
+		}
+		if !again.Same(v) {
+			t.Errorf("%q: not the same", want.Path)
+		}
+	}
+	if string(again.Bytes()) != string(build(dirs)) {
+		t.Error("kept directories read otherwise than added ones")
+	}
+	for _, path := range []string{"a", "etc/", "etc/emptyx", "\xff"} {
+		if _, ok := x.Find(path); ok {
+			t.Errorf("found %q", path)
+		}
+	}
+}
+
+func TestDamage(t *testing.T) {
+	good := build(sample())
+	for i := range good {
+		bad := append([]byte(nil), good...)
+		bad[i] ^= 0x10
+		if _, err := Parse(bad); !errors.Is(err, ErrDamaged) {
+			t.Errorf("byte %d changed: %v", i, err)
+		}
+		if _, err := Parse(good[:i]); !errors.Is(err, ErrDamaged) {
+			t.Errorf("cut to %d bytes: %v", i, err)
+		}
+	}
+	if _, err := Parse(build([]Dir{{Path: "b"}, {Path: "a"}})); !errors.Is(err, ErrDamaged) {
+		t.Errorf("not sorted: %v", err)
+	}
+}
+
+// FuzzParse: whatever passes the sum is read without a panic.
+func FuzzParse(f *testing.F) {
+	f.Add(build(sample()))
+	f.Add(build(nil))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		data = append([]byte(nil), data...)
+		seal(data)
+		x, err := Parse(data)
+		if err != nil {
+			return
+		}
+		for i := range x.Len() {
+			dir(x.At(i))
+		}
+	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	var dirs []Dir
+	for i := range 22000 {
+		d := Dir{Path: fmt.Sprintf("directory/%05d", i)}
+		for j := range 9 {
+			d.Entries = append(d.Entries, Entry{Name: fmt.Sprintf("some-file-%d", j)})
+		}
+		dirs = append(dirs, d)
+	}
+	name := filepath.Join(b.TempDir(), "index")
+	if err := os.WriteFile(name, build(dirs), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Read(name); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
