@@ -44,7 +44,7 @@ var program = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	name := filepath.Join(dir, "rootwc")
-	_, _, err = run.Output(context.Background(), run.Command{Args: []string{"go", "build", "-o", name, "."}})
+	_, _, err = run.Output(context.Background(), run.Command{Args: []string{"go", "build", "-buildvcs=false", "-o", name, "."}, Env: os.Environ()})
 	return name, err
 })
 
