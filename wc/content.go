@@ -4,7 +4,7 @@ import "rootwc/wc/metadata"
 
 // contentChanged says whether the content on disk is not the recorded one.
 // Size and time settle most; see normal.go for the rest.
-func (s *scan) contentChanged(e *Entry, want metadata.Kind, props map[string]string) bool {
+func (d *dirScan) contentChanged(e *Entry, want metadata.Kind, props map[string]string) bool {
 	top := e.node.top()
 	if want == metadata.Fifo {
 		return false
@@ -22,14 +22,14 @@ func (s *scan) contentChanged(e *Entry, want metadata.Kind, props map[string]str
 	if !changed {
 		sum, err := e.copy.sum(e.rel, want, props)
 		if err != nil {
-			s.tree.Warn("cannot compare %s: %v", e.Path, cause(err))
+			d.warn("cannot compare %s: %v", e.Path, cause(err))
 			return false
 		}
 		changed = sum != top.checksum
 	}
-	if changed && s.tree.withholds(&e.live.values) {
+	if changed && d.tree.withholds(&e.live.values) {
 		e.Withheld = true
-		return !s.withheld.acknowledged(e)
+		return !d.withheld.acknowledged(e)
 	}
 	return changed
 }

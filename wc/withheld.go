@@ -48,7 +48,6 @@ type withheldFile struct {
 type withheld struct {
 	files map[string]*withheldFile // recorded in the list
 	acks  acks
-	seen  map[string]bool // met by the running scan
 }
 
 // withholds says whether a file's content stays on the machine.
@@ -58,7 +57,7 @@ func (t *Tree) withholds(v *metadata.Values) bool {
 
 // loadWithheld reads both places.
 func (t *Tree) loadWithheld() (*withheld, error) {
-	w := &withheld{acks: acks{}, seen: map[string]bool{}}
+	w := &withheld{acks: acks{}}
 	text, err := t.ReadFile(WithheldPath)
 	if err == nil {
 		w.files, err = parseWithheld(text)
@@ -130,18 +129,18 @@ func (w *withheld) has(path string) bool {
 	return w.files[path] != nil || a != nil && a.Scheduled
 }
 
-// judge compares a withheld file that svn does not know.
-func (w *withheld) judge(t *Tree, e *Entry) {
-	w.seen[e.Path] = true
+// judge compares a withheld file that svn does not know; it returns the names
+// that this machine does not know.
+func (w *withheld) judge(t *Tree, e *Entry) (unknown []string) {
 	e.Withheld, e.Kind = true, e.live.values.Kind
 	f := w.files[e.Path]
 	switch {
 	case f == nil:
 		e.Status = Added
-		return
+		return nil
 	case e.Kind != metadata.File:
 		e.Status, e.Note = Obstructed, "file -> "+e.Kind.String()
-		return
+		return nil
 	case w.acknowledged(e):
 		e.Status = Normal
 	default:
@@ -151,8 +150,8 @@ func (w *withheld) judge(t *Tree, e *Entry) {
 		}
 	}
 	base, unknown, _ := metadata.Wanted(propLookup(f.Properties), metadata.File, metadata.StandardDefaults, t.Names)
-	t.unknownNames(e.Path, unknown)
 	e.Metadata = metadata.Compare(base, e.live.values, t.Names)
+	return unknown
 }
 
 // acknowledged says whether a commit has seen the content that is there.
@@ -177,18 +176,6 @@ func (c *Copy) contentSum(rel string) (string, error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// unseen lists the recorded files that the scan has not met, sorted.
-func (w *withheld) unseen() []string {
-	var paths []string
-	for p := range w.files {
-		if !w.seen[p] {
-			paths = append(paths, p)
-		}
-	}
-	sort.Strings(paths)
-	return paths
 }
 
 // acknowledge merges what a verb has seen of withheld files into the state; a

@@ -1,0 +1,255 @@
+package wc
+
+import (
+	"errors"
+	"io/fs"
+	"sort"
+
+	"golang.org/x/sys/unix"
+
+	"rootwc/wc/metadata"
+)
+
+// own judges the root of a working copy.
+func (d *dirScan) own() {
+	var l live
+	if err := unix.Fstat(int(d.dir.Fd()), &l.st); err != nil {
+		d.warn("cannot read %s: %v", d.path, err)
+		return
+	}
+	l.exists = true
+	l.values = metadata.FromStat(&l.st)
+	if d.copy.Path == "" { // the machine's own root directory is not ours to judge
+		if e := d.entry("", d.node, l); d.propertyChanges(e) && d.wanted("") {
+			d.emit(e)
+		}
+		return
+	}
+	if d.attributes(".", &l) {
+		d.versioned("", d.node, l)
+	}
+}
+
+// child compares one name of the directory: child is what is recorded, disk
+// what is there, either may be nil.
+func (d *dirScan) child(child *node, disk fs.DirEntry) {
+	name := ""
+	if child != nil {
+		name = child.name
+	} else {
+		name = disk.Name()
+	}
+	rel := joinPath(d.rel, name)
+	path := d.copy.path(rel)
+	if name == AdminDir || !d.leads(path) || d.tree.State.holds(path) {
+		return
+	}
+	if child == nil || !child.visible() {
+		if disk != nil {
+			d.unversioned(rel, path, disk)
+		} else if child.actual != nil && child.actual.conflict != nil {
+			d.emit(&Entry{Path: path, Status: Conflicted, Kind: metadata.File, Note: "tree conflict", copy: d.copy, rel: rel, node: child})
+		}
+		return
+	}
+	if d.nested[path] && child.top().kind != kindDir && !child.top().fileExt {
+		return
+	}
+	l, ok := d.lstat(name)
+	if !ok {
+		return
+	}
+	if d.tree.Mounts[path] && l.exists && child.top().kind == kindDir && l.values.Kind == metadata.Dir {
+		if e := d.entry(rel, child, l); d.wanted(path) {
+			e.Status, e.Note = Obstructed, "mount point: a working copy does not cross it"
+			d.emit(e)
+		}
+		return
+	}
+	if d.versioned(rel, child, l) {
+		d.below = append(d.below, job{d.copy, d.root, rel, child, d.rules, d.def})
+	}
+}
+
+// lstat reads what the disk has at a name; false when that cannot be told.
+func (d *dirScan) lstat(name string) (live, bool) {
+	var l live
+	switch err := unix.Fstatat(int(d.dir.Fd()), name, &l.st, unix.AT_SYMLINK_NOFOLLOW); {
+	case err == nil:
+		l.exists = true
+	case errors.Is(err, unix.ENOENT):
+		return l, true
+	default:
+		d.warn("cannot read %s: %v", joinPath(d.path, name), err)
+		return l, false
+	}
+	l.values = metadata.FromStat(&l.st)
+	return l, d.attributes(name, &l)
+}
+
+// attributes adds ACLs and extended attributes to l; false and a warning when
+// they cannot be read.
+func (d *dirScan) attributes(name string, l *live) bool {
+	err := l.values.ReadXattrs(int(d.dir.Fd()), name)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		d.warn("cannot read attributes of %s: %v", joinPath(d.path, name), err)
+		return false
+	}
+	return true
+}
+
+func (d *dirScan) entry(rel string, n *node, l live) *Entry {
+	e := &Entry{Path: d.copy.path(rel), Status: Normal, copy: d.copy, rel: rel, node: n, live: l}
+	if l.exists {
+		e.Kind = l.values.Kind
+	} else {
+		e.Kind = expectedKind(n, n.props())
+	}
+	return e
+}
+
+// versioned compares one versioned path and says whether to look at its
+// children.
+func (d *dirScan) versioned(rel string, n *node, l live) (descend bool) {
+	e := d.entry(rel, n, l)
+	e.def = d.def
+	top := n.top()
+	props := n.props()
+	want := expectedKind(n, props)
+	isDir := top.kind == kindDir
+	switch {
+	case n.scheduledDelete():
+		e.Status = Deleted
+		if parent, _ := splitPath(rel); rel != "" && d.copy.rec.node(parent) != nil && d.copy.rec.node(parent).scheduledDelete() {
+			return false // the root of the deletion tells it
+		}
+	case top.presence == presenceIncomplete:
+		e.Status = Incomplete
+		e.Note = "a checkout or update was interrupted"
+		descend = isDir && l.exists
+	case !l.exists:
+		e.Status = Missing
+	case l.values.Kind != want:
+		e.Status = Obstructed
+		e.Note = want.String() + " -> " + l.values.Kind.String()
+	default:
+		descend = isDir
+		d.compare(e, want, props)
+		if e.Status == Modified && want == metadata.Symlink {
+			if why := unstorableLink(int(d.dir.Fd()), n.name); why != "" {
+				e.Status, e.Note = Unstorable, why
+			}
+		}
+	}
+	if n.actual != nil && n.actual.conflict != nil {
+		e.Status = Conflicted
+	}
+	d.conflict(e)
+	if d.wanted(e.Path) && (d.propertyChanges(e) || !e.Clean() || d.opt.All) {
+		d.emit(e)
+	}
+	return descend
+}
+
+// compare settles the state of a path that is there and of the right kind.
+func (d *dirScan) compare(e *Entry, want metadata.Kind, props map[string]string) {
+	n, top := e.node, e.node.top()
+	if top.opDepth > 0 {
+		e.Copied = top.hasRepos && top.revision >= 0
+		if int(top.opDepth) == pathDepth(e.rel) {
+			e.Status = Added
+			if b := n.base(); b != nil && (b.presence == presenceNormal || b.presence == presenceIncomplete) || len(n.layers) > 2 {
+				e.Status = Replaced
+			}
+			return
+		}
+	}
+	if want != metadata.Dir && d.contentChanged(e, want, props) {
+		e.Status = Modified
+	}
+	if top.opDepth == 0 {
+		base, unknown, problems := metadata.Wanted(propLookup(n.baseProps()), svnKind(want), d.def, d.tree.Names)
+		for _, err := range problems {
+			d.warn("%s: %v", e.Path, err)
+		}
+		d.lacks(e.Path, unknown)
+		e.Metadata = metadata.Compare(base, e.live.values, d.tree.Names)
+	}
+}
+
+// propertyChanges notes the properties that differ from the recorded ones.
+func (d *dirScan) propertyChanges(e *Entry) bool {
+	n := e.node
+	if n.actual == nil || !n.actual.propsSet || n.scheduledDelete() || e.Status == Added || e.Status == Replaced {
+		return false
+	}
+	before, _ := parseProps(n.top().props)
+	after, _ := parseProps(n.actual.props)
+	e.Properties = changedNames(before, after)
+	return len(e.Properties) > 0
+}
+
+func changedNames(before, after map[string]string) []string {
+	var names []string
+	for k, v := range after {
+		if old, ok := before[k]; !ok || old != v {
+			names = append(names, k)
+		}
+	}
+	for k := range before {
+		if _, ok := after[k]; !ok {
+			names = append(names, k)
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+// unversioned judges a name that is on disk only.
+func (d *dirScan) unversioned(rel, path string, disk fs.DirEntry) {
+	if d.nested[path] || d.tree.Mounts[path] || disk.Type()&fs.ModeSocket != 0 || !d.wanted(path) {
+		return
+	}
+	e := &Entry{Path: path, Status: Unversioned, Kind: kindOfType(disk.Type()), copy: d.copy, rel: rel}
+	if d.withheld.has(path) {
+		l, ok := d.lstat(disk.Name())
+		if !ok {
+			return
+		}
+		e.live = l
+		d.seen = append(d.seen, path)
+		d.lacks(path, d.withheld.judge(d.tree, e))
+		if !e.Clean() || d.opt.All {
+			d.emit(e)
+		}
+		return
+	}
+	if d.conflict(e); e.Status == Conflicted {
+		d.emit(e)
+		return
+	}
+	v := d.rules.Verdict(disk.Name())
+	if v.Ignored {
+		if !d.opt.NoIgnore {
+			return
+		}
+		e.Status = Ignored
+	} else if disk.IsDir() && d.tree.State.alone(path) {
+		return
+	} else if why := unstorable(disk.Name()); why != "" {
+		e.Status, e.Note = Unstorable, why
+	} else if e.Kind == metadata.Symlink {
+		if why := unstorableLink(int(d.dir.Fd()), disk.Name()); why != "" {
+			e.Status, e.Note = Unstorable, why
+		}
+	}
+	d.emit(e)
+}
+
+// conflict marks an entry that waits for a resolution.
+func (d *dirScan) conflict(e *Entry) {
+	if c := d.conflicts[e.Path]; c != nil {
+		e.Status, e.Note = Conflicted, c.What
+		d.met = append(d.met, e.Path)
+	}
+}
