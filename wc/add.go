@@ -182,9 +182,9 @@ func (g *Gathered) finish() {
 
 // rulesAt are the ignore rules for the children of a versioned directory.
 func (c *Copy) rulesAt(dir string) ignore.Rules {
-	rules := c.rec.inheritedRules()
+	rules := c.record().inheritedRules()
 	walk := func(d string) {
-		if n := c.rec.node(d); n != nil && n.visible() {
+		if n := c.record().node(d); n != nil && n.visible() {
 			props := n.props()
 			rules = rules.Child(c.path(d), props["svn:ignore"], props["svn:global-ignores"])
 		}

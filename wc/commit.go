@@ -109,7 +109,7 @@ func (w *Work) named(opt CommitOptions, entries []*Entry) error {
 		if c == nil {
 			return ErrNotWorkingCopy
 		}
-		known := c.rec.node(rel) != nil
+		known := c.record().node(rel) != nil
 		for _, e := range entries {
 			known = known || e.Path == path && (e.Status != Unversioned || opt.Add) || strings.HasPrefix(e.Path, path+"/")
 		}

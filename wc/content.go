@@ -1,10 +1,14 @@
 package wc
 
-import "rootwc/wc/metadata"
+import (
+	"rootwc/wc/index"
+	"rootwc/wc/metadata"
+)
 
-// contentChanged says whether the content on disk is not the recorded one.
-// Size and time settle most; see normal.go for the rest.
-func (d *dirScan) contentChanged(e *Entry, want metadata.Kind, props map[string]string) bool {
+// contentChanged says whether the content on disk is not the recorded one. The
+// size and time that svn has recorded do not settle it: they can be put back.
+// What the index has proven with the ctime of now does.
+func (d *dirScan) contentChanged(e *Entry, want metadata.Kind, props map[string]string, known *index.Entry) bool {
 	top := e.node.top()
 	if want == metadata.Fifo {
 		return false
@@ -12,26 +16,36 @@ func (d *dirScan) contentChanged(e *Entry, want metadata.Kind, props map[string]
 	if !top.hasChecksum {
 		return true
 	}
-	st := &e.live.st
-	mtime := st.Mtim.Sec*1e6 + st.Mtim.Nsec/1000
-	if top.size == st.Size && top.mtime == mtime && top.mtime != 0 {
-		return false
+	raw := want == metadata.Symlink || props["svn:eol-style"] == "" && props["svn:keywords"] == ""
+	if changed := want == metadata.File && raw && top.size >= 0 && top.size != e.live.st.Size; changed {
+		return d.notAcknowledged(e)
 	}
-	translated := props["svn:eol-style"] != "" || props["svn:keywords"] != ""
-	changed := want == metadata.File && !translated && top.size >= 0 && top.size != st.Size
-	if !changed {
-		sum, err := e.copy.sum(e.rel, want, props)
-		if err != nil {
+	k, same := d.known(e.node.name, &e.live)
+	var sum sha1Sum
+	if same && raw && k.Has(index.Summed|index.Raw) {
+		sum = k.Sum()
+	} else {
+		var err error
+		if sum, err = e.copy.sum(e.rel, want, props); err != nil {
 			d.warn("cannot compare %s: %v", e.Path, cause(err))
 			return false
 		}
-		changed = sum != top.checksum
 	}
-	if changed && d.tree.withholds(&e.live.values) {
-		e.Withheld = true
-		return !d.withheld.acknowledged(e)
+	if known.Sum = sum; raw {
+		known.Flags |= index.Raw
 	}
-	return changed
+	known.Flags |= index.Summed
+	return sum != top.checksum && d.notAcknowledged(e)
+}
+
+// notAcknowledged says whether content that changed is news: of a file whose
+// content is withheld, a commit may have seen it.
+func (d *dirScan) notAcknowledged(e *Entry) bool {
+	if !d.tree.withholds(&e.live.values) {
+		return true
+	}
+	e.Withheld = true
+	return !d.withheld.acknowledged(e)
 }
 
 // sum is the checksum of a live file's or symlink's normal form.

@@ -1,18 +1,22 @@
 package wc
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"rootwc/internal/run"
+	"rootwc/wc/index"
 )
 
 // Copy is one working copy: the root's own or an external below it.
@@ -24,7 +28,13 @@ type Copy struct {
 	fs   *os.Root  // nothing is written outside it
 	user *run.User // whose working copy it is; nil for the caller's own
 	dev  uint64    // device of its directory
-	rec  *record
+	db   *os.File  // see databaseKey
+	key  *[32]byte // of the state of the database; nil when that cannot be told
+
+	index   *index.Index // of the last status, whether or not it holds
+	summary summary
+	mu      sync.Mutex
+	rec     *record // see record
 }
 
 // openCopy opens the working copy at path. Its directory is reached through
@@ -49,11 +59,39 @@ func openCopy(t *Tree, path string) (*Copy, error) {
 		dir.Close()
 		return nil, err
 	}
-	if err := c.reload(); err != nil {
+	if err := c.open(); err != nil {
 		dir.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// open reads what is to be known of the working copy: from its index, when
+// that holds, else from the database.
+func (c *Copy) open() error {
+	if admin, err := c.fs.Lstat(AdminDir); err != nil || !admin.IsDir() {
+		return c.reload() // which says what is wrong
+	}
+	c.key = c.databaseKey()
+	c.index, _ = index.Read(c.indexFile()) // missing or damaged: there is none
+	if c.index != nil && c.key != nil && c.index.Keys.Database == *c.key && json.Unmarshal(c.index.Summary, &c.summary) == nil {
+		return nil
+	}
+	return c.reload()
+}
+
+// record is what the database says of each path. It is read when first asked
+// for. When that fails the record is an empty one, and [Tree.Status] fails.
+func (c *Copy) record() *record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rec == nil {
+		if err := c.load(); err != nil {
+			c.tree.broken = errors.Join(c.tree.broken, err)
+			c.rec = &record{root: &node{layers: []row{{kind: kindDir}}}, rootPath: c.summary.Path, reposRoot: c.summary.Root, reposUUID: c.summary.UUID}
+		}
+	}
+	return c.rec
 }
 
 // identify notes the owner and device of the directory.
@@ -70,6 +108,12 @@ func (c *Copy) identify() error {
 
 // reload reads the database again.
 func (c *Copy) reload() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.load()
+}
+
+func (c *Copy) load() error {
 	admin, err := c.fs.Lstat(AdminDir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -79,7 +123,8 @@ func (c *Copy) reload() error {
 	case !admin.IsDir():
 		return fmt.Errorf("cannot open working copy %q: %s is no directory", c.dir, AdminDir)
 	}
-	c.rec, err = readRecord(c.admin("wc.db"))
+	c.key = c.databaseKey() // first: what changes after it is found out by it
+	rec, err := readRecord(c.admin("wc.db"))
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return Hint(fmt.Errorf("cannot read working copy %q: %w", c.dir, cause(err)), "run rootwc as the owner of %s", filepath.Join(c.dir, AdminDir))
@@ -88,7 +133,48 @@ func (c *Copy) reload() error {
 	case err != nil:
 		return fmt.Errorf("cannot read working copy %q: %w", c.dir, err)
 	}
+	c.rec, c.summary = rec, rec.summary()
 	return nil
+}
+
+// summary is what can be told of a working copy without its record.
+type summary struct {
+	Path        string            // of its root in the repository
+	Root, UUID  string            // of the repository
+	Revision    int64             // of the root directory
+	Definitions map[string]string `json:",omitempty"` // svn:externals by directory
+	At          map[string]string `json:",omitempty"` // the paths of those directories in the repository
+	Files       []string          `json:",omitempty"` // file externals
+}
+
+func (rec *record) summary() summary {
+	s := summary{Path: rec.rootPath, Root: rec.reposRoot, UUID: rec.reposUUID, Revision: rec.root.base().revision, Definitions: rec.definitions(), At: map[string]string{}}
+	for dir := range s.Definitions {
+		s.At[dir] = rec.pathOf(dir)
+	}
+	for rel, n := range rec.all() {
+		if b := n.base(); b != nil && b.fileExt {
+			s.Files = append(s.Files, rel)
+		}
+	}
+	slices.Sort(s.Files)
+	return s
+}
+
+// pathOf is the path of rel in the repository; for what is not committed yet,
+// the one it will have.
+func (rec *record) pathOf(rel string) string {
+	suffix := ""
+	for p := rel; ; {
+		if n := rec.node(p); n != nil && n.base() != nil {
+			return joinPath(rec.reposPath(p, n.base()), suffix)
+		}
+		if p == "" {
+			return joinPath(rec.rootPath, suffix)
+		}
+		dir, name := splitPath(p)
+		p, suffix = dir, joinPath(name, suffix)
+	}
 }
 
 // admin is a path in the administrative directory.
@@ -98,23 +184,23 @@ func (c *Copy) admin(name string) string { return filepath.Join(c.dir, AdminDir,
 func (c *Copy) path(rel string) string { return joinPath(c.Path, rel) }
 
 // URL is where the working copy's root comes from.
-func (c *Copy) URL() string { return c.urlOf(c.rec.rootPath) }
+func (c *Copy) URL() string { return c.urlOf(c.summary.Path) }
 
 // RepositoryRoot is the URL of the repository's root.
-func (c *Copy) RepositoryRoot() string { return c.rec.reposRoot }
+func (c *Copy) RepositoryRoot() string { return c.summary.Root }
 
 // UUID identifies the repository.
-func (c *Copy) UUID() string { return c.rec.reposUUID }
+func (c *Copy) UUID() string { return c.summary.UUID }
 
 // Revision is the revision of the working copy's root directory.
-func (c *Copy) Revision() int64 { return c.rec.root.base().revision }
+func (c *Copy) Revision() int64 { return c.summary.Revision }
 
 // urlOf is the URL of a path in the repository, in canonical form.
 func (c *Copy) urlOf(reposPath string) string {
 	if reposPath == "" {
-		return c.rec.reposRoot
+		return c.summary.Root
 	}
-	return c.rec.reposRoot + "/" + EscapeURL(reposPath)
+	return c.summary.Root + "/" + EscapeURL(reposPath)
 }
 
 // EscapeURL writes a repository path for a URL, with the characters left
@@ -144,27 +230,20 @@ func UnescapeURL(u string) string {
 
 // Definitions returns the svn:externals property of every directory that has
 // one, by path relative to the working copy, local edits included.
-func (c *Copy) Definitions() map[string]string { return c.rec.definitions() }
+func (c *Copy) Definitions() map[string]string { return c.summary.Definitions }
 
 // DirURL is the URL of a versioned directory, relative to the working copy;
 // for one not committed yet, the URL it will have.
 func (c *Copy) DirURL(rel string) string {
-	suffix := ""
-	for p := rel; ; {
-		if n := c.rec.node(p); n != nil && n.base() != nil {
-			return c.urlOf(joinPath(c.rec.reposPath(p, n.base()), suffix))
-		}
-		if p == "" {
-			return c.URL()
-		}
-		dir, name := splitPath(p)
-		p, suffix = dir, joinPath(name, suffix)
+	if path, ok := c.summary.At[rel]; ok {
+		return c.urlOf(path)
 	}
+	return c.urlOf(c.record().pathOf(rel))
 }
 
 // Property returns one property of a versioned path, local edits included.
 func (c *Copy) Property(rel, name string) (string, bool) {
-	n := c.rec.node(rel)
+	n := c.record().node(rel)
 	if n == nil || !n.visible() {
 		return "", false
 	}
@@ -175,7 +254,7 @@ func (c *Copy) Property(rel, name string) (string, bool) {
 // Versioned says whether svn knows rel and does not have it scheduled for
 // deletion.
 func (c *Copy) Versioned(rel string) bool {
-	n := c.rec.node(rel)
+	n := c.record().node(rel)
 	return n != nil && n.visible() && !n.scheduledDelete()
 }
 
@@ -195,8 +274,8 @@ func (c *Copy) tightenAdmin() {
 
 // FileExternal says whether rel was put there by a file external.
 func (c *Copy) FileExternal(rel string) bool {
-	n := c.rec.node(rel)
-	return n != nil && n.base() != nil && n.base().fileExt
+	_, found := slices.BinarySearch(c.summary.Files, rel)
+	return found
 }
 
 // DirProperty is a property of a versioned directory.
@@ -205,7 +284,7 @@ type DirProperty struct{ Path, Name, Value string }
 // IgnoreProperties are the ignore patterns of all directories, by path.
 func (c *Copy) IgnoreProperties() []DirProperty {
 	var found []DirProperty
-	for rel, n := range c.rec.all() {
+	for rel, n := range c.record().all() {
 		if n.top().kind != kindDir || !c.Versioned(rel) {
 			continue
 		}
@@ -231,13 +310,13 @@ type Trouble struct{ What, Remedy string }
 // Trouble looks for what stops rootwc from working on the copy.
 func (c *Copy) Trouble() []Trouble {
 	var found []Trouble
-	if len(c.rec.locked) > 0 || c.rec.queue > 0 {
+	if len(c.record().locked) > 0 || c.record().queue > 0 {
 		found = append(found, Trouble{"svn has locked it, or was interrupted in it", "when no svn is at work there: svn cleanup " + c.dir})
 	}
 	if info, err := c.fs.Lstat(AdminDir); err == nil && info.Mode().Perm()&0o077 != 0 {
 		found = append(found, Trouble{fmt.Sprintf("others can read %s (mode %04o)", c.admin(""), info.Mode().Perm()), "rootwc repair"})
 	}
-	for rel, n := range c.rec.all() {
+	for rel, n := range c.record().all() {
 		if n.visible() && n.top().kind == kindDir && c.tree.Mounts[c.path(rel)] && rel != "" {
 			found = append(found, Trouble{fmt.Sprintf("%s is versioned, and a mount point", c.path(rel)), "give that file system a working copy of its own"})
 		}

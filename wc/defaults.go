@@ -37,14 +37,14 @@ func (rec *record) defaults(rel string, names metadata.Names, def metadata.Defau
 
 // defaultsAt are the defaults in force at a path of a live working copy.
 func (c *Copy) defaultsAt(rel string) metadata.Defaults {
-	return c.rec.defaults(rel, c.tree.Names, defaultsOf(c.user))
+	return c.record().defaults(rel, c.tree.Names, defaultsOf(c.user))
 }
 
 // ownerDefaults is the rootwc:defaults that a working copy of an ordinary user
 // needs, so that another machine gives its files to the same user; "" when it
 // has one or needs none.
 func (c *Copy) ownerDefaults() string {
-	if c.user == nil || c.rec.root == nil || hasKey(c.rec.root.props(), metadata.PropDefaults) {
+	if c.user == nil || c.record().root == nil || hasKey(c.record().root.props(), metadata.PropDefaults) {
 		return ""
 	}
 	return metadata.FormatDefaults(defaultsOf(c.user), metadata.StandardDefaults, c.tree.Names)

@@ -61,14 +61,14 @@ func (t *Tree) differences(e *Entry) []*Difference {
 		return all
 	}
 	var below []string
-	for rel := range e.copy.rec.all() {
-		if strings.HasPrefix(rel, e.rel+"/") && stateOf(e.copy.rec, rel) != nil {
+	for rel := range e.copy.record().all() {
+		if strings.HasPrefix(rel, e.rel+"/") && stateOf(e.copy.record(), rel) != nil {
 			below = append(below, rel)
 		}
 	}
 	sort.Strings(below)
 	for _, rel := range below {
-		n := e.copy.rec.node(rel)
+		n := e.copy.record().node(rel)
 		sub := &Entry{Path: e.copy.path(rel), Status: Deleted, Kind: expectedKind(n, n.baseProps()), copy: e.copy, rel: rel, node: n}
 		all = append(all, &Difference{Entry: sub})
 	}
@@ -82,7 +82,7 @@ func (d *Difference) load() error {
 	if e.node == nil { // withheld: the repository has no text to compare with
 		return nil
 	}
-	if s := stateOf(e.copy.rec, e.rel); s != nil && e.Status != Added {
+	if s := stateOf(e.copy.record(), e.rel); s != nil && e.Status != Added {
 		d.OldLabel = fmt.Sprintf("(revision %d)", s.row.revision)
 		if s.row.hasChecksum {
 			text, err := os.ReadFile(pristinePath(e.copy.dir, s.row.checksum))
@@ -244,7 +244,7 @@ func (t *Tree) lastSeen(ctx context.Context, c *Copy, rel string) (int64, bool) 
 	if err != nil {
 		return 0, false
 	}
-	path := strings.TrimPrefix(UnescapeURL(strings.TrimPrefix(c.DirURL(rel), c.rec.reposRoot)), "/")
+	path := strings.TrimPrefix(UnescapeURL(strings.TrimPrefix(c.DirURL(rel), c.record().reposRoot)), "/")
 	for _, e := range entries {
 		for _, p := range e.Paths {
 			gone := strings.TrimPrefix(p.Path, "/")
@@ -258,7 +258,7 @@ func (t *Tree) lastSeen(ctx context.Context, c *Copy, rel string) (int64, bool) 
 
 // pegOf is a revision in which rel has the name that it has here.
 func (c *Copy) pegOf(rel string) string {
-	if n := c.rec.node(rel); n != nil && n.base() != nil && n.base().revision > 0 && n.base().presence != presenceNotPresent {
+	if n := c.record().node(rel); n != nil && n.base() != nil && n.base().revision > 0 && n.base().presence != presenceNotPresent {
 		return fmt.Sprint(n.base().revision)
 	}
 	return "HEAD"

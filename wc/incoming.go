@@ -90,7 +90,7 @@ func (t *Tree) incoming(ctx context.Context, c *Copy, opt UpdateOptions) (*incom
 		in.all = true // the path was not there in between: look at everything
 		return in, nil
 	}
-	root := c.rec.rootPath
+	root := c.record().rootPath
 	for _, e := range entries {
 		for _, changed := range e.Paths {
 			path := strings.TrimPrefix(changed.Path, "/")
@@ -112,12 +112,12 @@ func (t *Tree) incoming(ctx context.Context, c *Copy, opt UpdateOptions) (*incom
 
 // incomingFiles adds the file externals that have changed where they come from.
 func (t *Tree) incomingFiles(ctx context.Context, c *Copy, in *incoming) error {
-	for rel, n := range c.rec.all() {
+	for rel, n := range c.record().all() {
 		b := n.base()
 		if b == nil || !b.fileExt {
 			continue
 		}
-		info, err := t.Client.Info(ctx, c.user, c.urlOf(c.rec.reposPath(rel, b)), "")
+		info, err := t.Client.Info(ctx, c.user, c.urlOf(c.record().reposPath(rel, b)), "")
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (t *Tree) incomingFiles(ctx context.Context, c *Copy, in *incoming) error {
 // whether part of it is switched to another URL.
 func (c *Copy) revisions() (low, high int64, switched bool) {
 	low = -1
-	for _, n := range c.rec.all() {
+	for _, n := range c.record().all() {
 		b := n.base()
 		if b == nil || b.fileExt || b.presence != presenceNormal && b.presence != presenceIncomplete {
 			continue

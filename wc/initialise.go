@@ -239,7 +239,7 @@ func (w *Work) SetProperty(ctx context.Context, path, name, value string) error 
 	if err != nil {
 		return err
 	}
-	kind := expectedKind(c.rec.node(rel), c.rec.node(rel).props())
+	kind := expectedKind(c.record().node(rel), c.record().node(rel).props())
 	err = as(s.user, func() error {
 		if kind == metadata.Dir {
 			return s.mkdirs(rel)

@@ -7,26 +7,30 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rootwc/wc/index"
 	"rootwc/wc/metadata"
 )
 
 // own judges the root of a working copy.
 func (d *dirScan) own() {
 	var l live
-	if err := unix.Fstat(int(d.dir.Fd()), &l.st); err != nil {
+	if err := unix.Fstat(d.fd, &l.st); err != nil {
 		d.warn("cannot read %s: %v", d.path, err)
 		return
 	}
 	l.exists = true
 	l.values = metadata.FromStat(&l.st)
 	if d.copy.Path == "" { // the machine's own root directory is not ours to judge
+		d.self = d.entryOf("", &l)
 		if e := d.entry("", d.node, l); d.propertyChanges(e) && d.wanted("") {
 			d.emit(e)
+			return
 		}
+		d.self.Flags |= index.Clean
 		return
 	}
 	if d.attributes(".", &l) {
-		d.versioned("", d.node, l)
+		_, d.self = d.versioned("", d.node, l)
 	}
 }
 
@@ -48,6 +52,7 @@ func (d *dirScan) child(child *node, disk fs.DirEntry) {
 		if disk != nil {
 			d.unversioned(rel, path, disk)
 		} else if child.actual != nil && child.actual.conflict != nil {
+			d.stirred = true
 			d.emit(&Entry{Path: path, Status: Conflicted, Kind: metadata.File, Note: "tree conflict", copy: d.copy, rel: rel, node: child})
 		}
 		return
@@ -57,6 +62,7 @@ func (d *dirScan) child(child *node, disk fs.DirEntry) {
 	}
 	l, ok := d.lstat(name)
 	if !ok {
+		d.stirred = true
 		return
 	}
 	if d.tree.Mounts[path] && l.exists && child.top().kind == kindDir && l.values.Kind == metadata.Dir {
@@ -64,17 +70,34 @@ func (d *dirScan) child(child *node, disk fs.DirEntry) {
 			e.Status, e.Note = Obstructed, "mount point: a working copy does not cross it"
 			d.emit(e)
 		}
+		d.stirred = true
 		return
 	}
-	if d.versioned(rel, child, l) {
-		d.below = append(d.below, job{d.copy, d.root, rel, child, d.rules, d.def})
+	descend, self := d.versioned(rel, child, l)
+	switch {
+	case descend:
+		d.descend(rel, child, self)
+	case self.Name != "":
+		d.entries = append(d.entries, self)
 	}
+}
+
+// descend makes a job of a directory, but for one that the index proves whole.
+func (d *dirScan) descend(rel string, n *node, self index.Entry) {
+	x := d.index
+	if x.valid && !x.dirty[rel] {
+		if _, found := x.old.Find(rel); found {
+			return
+		}
+	}
+	self.Name = ""
+	d.below = append(d.below, job{copy: d.copy, index: x, root: d.root, rel: rel, node: n, rules: d.rules, def: d.def, self: self})
 }
 
 // lstat reads what the disk has at a name; false when that cannot be told.
 func (d *dirScan) lstat(name string) (live, bool) {
 	var l live
-	switch err := unix.Fstatat(int(d.dir.Fd()), name, &l.st, unix.AT_SYMLINK_NOFOLLOW); {
+	switch err := unix.Fstatat(d.fd, name, &l.st, unix.AT_SYMLINK_NOFOLLOW); {
 	case err == nil:
 		l.exists = true
 	case errors.Is(err, unix.ENOENT):
@@ -84,13 +107,16 @@ func (d *dirScan) lstat(name string) (live, bool) {
 		return l, false
 	}
 	l.values = metadata.FromStat(&l.st)
+	if k, same := d.known(name, &l); same && k.Xattrs() == 0 {
+		return l, true // it has none, as before
+	}
 	return l, d.attributes(name, &l)
 }
 
 // attributes adds ACLs and extended attributes to l; false and a warning when
 // they cannot be read.
 func (d *dirScan) attributes(name string, l *live) bool {
-	err := l.values.ReadXattrs(int(d.dir.Fd()), name)
+	err := l.values.ReadXattrs(d.fd, name)
 	if err != nil && !errors.Is(err, unix.ENOENT) {
 		d.warn("cannot read attributes of %s: %v", joinPath(d.path, name), err)
 		return false
@@ -109,19 +135,25 @@ func (d *dirScan) entry(rel string, n *node, l live) *Entry {
 }
 
 // versioned compares one versioned path and says whether to look at its
-// children.
-func (d *dirScan) versioned(rel string, n *node, l live) (descend bool) {
+// children. known is for the index; it has no name when there is nothing.
+func (d *dirScan) versioned(rel string, n *node, l live) (descend bool, known index.Entry) {
 	e := d.entry(rel, n, l)
 	e.def = d.def
 	top := n.top()
 	props := n.props()
 	want := expectedKind(n, props)
 	isDir := top.kind == kindDir
+	if l.exists {
+		known = d.entryOf(n.name, &l)
+	} else {
+		d.stirred = true
+	}
 	switch {
 	case n.scheduledDelete():
 		e.Status = Deleted
-		if parent, _ := splitPath(rel); rel != "" && d.copy.rec.node(parent) != nil && d.copy.rec.node(parent).scheduledDelete() {
-			return false // the root of the deletion tells it
+		if parent := d.copy.record().node(parentOf(rel)); rel != "" && parent != nil && parent.scheduledDelete() {
+			d.stirred = true
+			return false, known // the root of the deletion tells it
 		}
 	case top.presence == presenceIncomplete:
 		e.Status = Incomplete
@@ -134,9 +166,9 @@ func (d *dirScan) versioned(rel string, n *node, l live) (descend bool) {
 		e.Note = want.String() + " -> " + l.values.Kind.String()
 	default:
 		descend = isDir
-		d.compare(e, want, props)
+		d.compare(e, want, props, &known)
 		if e.Status == Modified && want == metadata.Symlink {
-			if why := unstorableLink(int(d.dir.Fd()), n.name); why != "" {
+			if why := unstorableLink(d.fd, n.name); why != "" {
 				e.Status, e.Note = Unstorable, why
 			}
 		}
@@ -145,14 +177,20 @@ func (d *dirScan) versioned(rel string, n *node, l live) (descend bool) {
 		e.Status = Conflicted
 	}
 	d.conflict(e)
-	if d.wanted(e.Path) && (d.propertyChanges(e) || !e.Clean() || d.opt.All) {
+	changed := d.propertyChanges(e)
+	if changed || !e.Clean() || e.Withheld {
+		d.stirred = d.stirred || !descend && isDir
+	} else {
+		known.Flags |= index.Clean
+	}
+	if d.wanted(e.Path) && (changed || !e.Clean() || d.opt.All) {
 		d.emit(e)
 	}
-	return descend
+	return descend, known
 }
 
 // compare settles the state of a path that is there and of the right kind.
-func (d *dirScan) compare(e *Entry, want metadata.Kind, props map[string]string) {
+func (d *dirScan) compare(e *Entry, want metadata.Kind, props map[string]string, known *index.Entry) {
 	n, top := e.node, e.node.top()
 	if top.opDepth > 0 {
 		e.Copied = top.hasRepos && top.revision >= 0
@@ -164,7 +202,7 @@ func (d *dirScan) compare(e *Entry, want metadata.Kind, props map[string]string)
 			return
 		}
 	}
-	if want != metadata.Dir && d.contentChanged(e, want, props) {
+	if want != metadata.Dir && d.contentChanged(e, want, props, known) {
 		e.Status = Modified
 	}
 	if top.opDepth == 0 {
@@ -205,41 +243,60 @@ func changedNames(before, after map[string]string) []string {
 	return names
 }
 
-// unversioned judges a name that is on disk only.
+// unversioned judges a name that svn does not know.
 func (d *dirScan) unversioned(rel, path string, disk fs.DirEntry) {
+	name := disk.Name()
+	if !d.withheld.has(path) {
+		ignored := d.rules.Verdict(name).Ignored
+		d.others = append(d.others, index.Other{Name: name, Type: uint8(disk.Type() >> 24), Ignored: ignored})
+		d.other(rel, path, name, disk.Type(), ignored)
+		return
+	}
 	if d.nested[path] || d.tree.Mounts[path] || disk.Type()&fs.ModeSocket != 0 || !d.wanted(path) {
+		d.stirred = true
 		return
 	}
 	e := &Entry{Path: path, Status: Unversioned, Kind: kindOfType(disk.Type()), copy: d.copy, rel: rel}
-	if d.withheld.has(path) {
-		l, ok := d.lstat(disk.Name())
-		if !ok {
-			return
-		}
-		e.live = l
-		d.seen = append(d.seen, path)
-		d.lacks(path, d.withheld.judge(d.tree, e))
-		if !e.Clean() || d.opt.All {
-			d.emit(e)
-		}
+	l, ok := d.lstat(name)
+	if !ok || !l.exists {
+		d.stirred = true
 		return
 	}
+	e.live = l
+	d.seen = append(d.seen, path)
+	known := d.entryOf(name, &l)
+	known.Flags |= index.Withheld
+	d.lacks(path, d.withheld.judge(d.tree, e))
+	if e.Clean() {
+		known.Flags |= index.Clean
+	}
+	d.entries = append(d.entries, known)
+	if !e.Clean() || d.opt.All {
+		d.emit(e)
+	}
+}
+
+// other judges a name that is on disk only, from what its directory says of it.
+func (d *dirScan) other(rel, path, name string, kind fs.FileMode, ignored bool) {
+	if d.nested[path] || d.tree.Mounts[path] || kind&fs.ModeSocket != 0 || !d.wanted(path) {
+		return
+	}
+	e := &Entry{Path: path, Status: Unversioned, Kind: kindOfType(kind), copy: d.copy, rel: rel}
 	if d.conflict(e); e.Status == Conflicted {
 		d.emit(e)
 		return
 	}
-	v := d.rules.Verdict(disk.Name())
-	if v.Ignored {
+	if ignored {
 		if !d.opt.NoIgnore {
 			return
 		}
 		e.Status = Ignored
-	} else if disk.IsDir() && d.tree.State.alone(path) {
+	} else if kind.IsDir() && d.tree.State.alone(path) {
 		return
-	} else if why := unstorable(disk.Name()); why != "" {
+	} else if why := unstorable(name); why != "" {
 		e.Status, e.Note = Unstorable, why
 	} else if e.Kind == metadata.Symlink {
-		if why := unstorableLink(int(d.dir.Fd()), disk.Name()); why != "" {
+		if why := unstorableLink(d.fd, name); why != "" {
 			e.Status, e.Note = Unstorable, why
 		}
 	}

@@ -1,6 +1,8 @@
 package wc
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +22,9 @@ import (
 // running machine's root alone, where its nsswitch.conf(5) says.
 type hostNames struct {
 	*metadata.Table
-	homes []home
-	nss   bool
+	homes  []home
+	nss    bool
+	digest string // of the tables
 }
 
 // passwdPath and groupPath are the tables of a root, see passwd(5), group(5).
@@ -46,7 +49,8 @@ func newNames(passwd, group string, nss bool) (*hostNames, error) {
 	if err != nil {
 		table, err = &metadata.Table{}, fmt.Errorf("cannot read the names of users and groups: %w", err)
 	}
-	return &hostNames{Table: table, homes: homes(passwd), nss: nss}, err
+	sum := sha256.Sum256([]byte(passwd + "\x00" + group))
+	return &hostNames{Table: table, homes: homes(passwd), nss: nss, digest: hex.EncodeToString(sum[:])}, err
 }
 
 // ReloadNames reads the tables again, after others may have come.

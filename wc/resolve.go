@@ -79,7 +79,7 @@ func (w *Work) advance(ctx context.Context, s *stage, c *Copy, rel string, confl
 	if flat {
 		args, revert = append(args, noDepth), revert[:2]
 	}
-	n := c.rec.node(rel)
+	n := c.record().node(rel)
 	if n != nil && (n.top().opDepth > 0 || n.actual != nil) {
 		if err := s.svnTargets(ctx, []string{rel}, revert...); err != nil {
 			return err
@@ -97,7 +97,7 @@ func (w *Work) advance(ctx context.Context, s *stage, c *Copy, rel string, confl
 // propertyConflict says whether a conflict at rel concerns a directory that
 // stays one: its properties alone.
 func (c *Copy) propertyConflict(rel string) bool {
-	n := c.rec.node(rel)
+	n := c.record().node(rel)
 	return n != nil && n.base() != nil && n.base().kind == kindDir && n.top().opDepth == 0 && n.visible()
 }
 
@@ -185,7 +185,7 @@ func (w *Work) adopt(ctx context.Context, s *stage, c *Copy, rel string) error {
 
 // resolveSvn ends a conflict that plain svn has recorded.
 func (w *Work) resolveSvn(ctx context.Context, c *Copy, rel string, opt ResolveOptions) error {
-	n := c.rec.node(rel)
+	n := c.record().node(rel)
 	if n == nil || n.actual == nil || n.actual.conflict == nil {
 		return fmt.Errorf("cannot resolve %q: %w", opt.Path, ErrNoConflict)
 	}

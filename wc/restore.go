@@ -108,7 +108,7 @@ func (w *Work) scratch(c *Copy, dir string) (*stage, *part, error) {
 func (w *Work) fetchOld(ctx context.Context, s *stage, c *Copy, dir, name, revision string) error {
 	url := c.DirURL(dir)
 	pegs := []string{revision}
-	if n := c.rec.node(joinPath(dir, name)); n != nil && n.base() != nil && n.visible() {
+	if n := c.record().node(joinPath(dir, name)); n != nil && n.base() != nil && n.visible() {
 		pegs = []string{fmt.Sprint(n.base().revision), revision}
 	}
 	var failed error

@@ -186,7 +186,7 @@ func (w *Work) prepareCommit(ctx context.Context, cm *Commit, cp *commitPart) er
 func (cp *commitPart) bumpDirs(ctx context.Context) error {
 	var flat, deep []string
 	for rel, below := range cp.bump {
-		if n := cp.copy.rec.node(rel); n == nil || n.base() == nil {
+		if n := cp.copy.record().node(rel); n == nil || n.base() == nil {
 			continue
 		}
 		if below {
@@ -224,14 +224,14 @@ func (cp *commitPart) bumpDirs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for rel := range cp.copy.rec.all() {
-		if stateOf(cp.copy.rec, rel).same(stateOf(now, rel)) || !slices.Contains(flat, rel) && (len(deep) == 0 || !covers(deep, rel)) {
+	for rel := range cp.copy.record().all() {
+		if stateOf(cp.copy.record(), rel).same(stateOf(now, rel)) || !slices.Contains(flat, rel) && (len(deep) == 0 || !covers(deep, rel)) {
 			continue
 		}
 		return outOfDate(fmt.Errorf("%q has changed in the repository", cp.copy.path(rel)))
 	}
 	for rel := range now.all() {
-		if cp.copy.rec.node(rel) == nil && len(deep) > 0 && covers(deep, rel) {
+		if cp.copy.record().node(rel) == nil && len(deep) > 0 && covers(deep, rel) {
 			return outOfDate(fmt.Errorf("%q is new in the repository", cp.copy.path(rel)))
 		}
 	}

@@ -48,7 +48,7 @@ const (
 
 // newStage makes the stage of a live working copy and locks that.
 func (c *Copy) newStage(dir string) (*stage, error) {
-	if len(c.rec.locked) > 0 || c.rec.queue > 0 {
+	if len(c.record().locked) > 0 || c.record().queue > 0 {
 		return nil, Hint(Refuse("working copy %q is locked by svn, or was left in the middle of something", c.dir),
 			"when no svn is at work there, run: svn cleanup %s", c.dir)
 	}
@@ -303,8 +303,8 @@ const maxLinks = 60000
 // files that are missing, and looks no further at those that are there and
 // that the server has nothing new for.
 func (s *stage) fill(leave func(rel string) bool) error {
-	rels := make([]string, 0, s.copy.rec.count)
-	for rel, n := range s.copy.rec.all() {
+	rels := make([]string, 0, s.copy.record().count)
+	for rel, n := range s.copy.record().all() {
 		if rel != "" && n.visible() && n.top().presence != presenceBaseDeleted {
 			rels = append(rels, rel)
 		}
@@ -312,7 +312,7 @@ func (s *stage) fill(leave func(rel string) bool) error {
 	sort.Strings(rels)
 	dummy, links := "", maxLinks
 	for _, rel := range rels {
-		if s.copy.rec.node(rel).top().kind == kindDir {
+		if s.copy.record().node(rel).top().kind == kindDir {
 			if err := s.mkdirs(rel); err != nil {
 				return err
 			}

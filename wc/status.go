@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,7 +38,7 @@ func (t *Tree) Status(ctx context.Context, opt StatusOptions) ([]*Entry, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &scan{ctx: ctx, tree: t, opt: opt, conflicts: conflicts, withheld: kept, nested: map[string]bool{}}
+	s := &scan{ctx: ctx, tree: t, opt: opt, conflicts: conflicts, withheld: kept, nested: map[string]bool{}, began: time.Now().Add(-coarse).UnixNano()}
 	for _, c := range t.Copies {
 		for p := c.Path; p != ""; p, _ = splitPath(p) {
 			s.nested[p] = true
@@ -50,7 +51,7 @@ func (t *Tree) Status(ctx context.Context, opt StatusOptions) ([]*Entry, error) 
 	if err != nil {
 		return nil, err
 	}
-	return s.gather(done), nil
+	return s.gather(done), t.broken
 }
 
 // gather puts together what the directories have brought.
@@ -87,6 +88,7 @@ type scan struct {
 	conflicts map[string]*Conflict
 	withheld  *withheld
 	nested    map[string]bool // working copies and the directories above them
+	began     int64           // changes from then on are too young to be told apart, ns
 }
 
 // wanted says whether the options ask for path.

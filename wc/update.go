@@ -146,7 +146,7 @@ func (w *Work) fetch(ctx context.Context, s *stage, in *incoming, opt UpdateOpti
 	if err != nil {
 		return nil, err
 	}
-	before := c.rec
+	before := c.record()
 	if err := as(c.user, func() error { return s.mirror(in, local) }); err != nil {
 		return nil, err
 	}

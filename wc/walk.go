@@ -9,29 +9,33 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"rootwc/ignore"
+	"rootwc/wc/index"
 	"rootwc/wc/metadata"
 )
 
 // job is one versioned directory that is to be compared with the disk.
 type job struct {
 	copy  *Copy
+	index *copyIndex
 	root  int // descriptor of the working copy's directory
 	rel   string
 	node  *node
 	rules ignore.Rules
 	def   metadata.Defaults
+	self  index.Entry // the directory itself, already judged
 }
 
 // dirScan is one job at work, and what came of it.
 type dirScan struct {
 	*scan
 	job
-	path string   // relative to the machine's root
-	dir  *os.File // open
+	path string // relative to the machine's root
+	fd   int    // the directory
 
 	out      []*Entry
 	below    []job
@@ -39,6 +43,15 @@ type dirScan struct {
 	unknown  []unknownNames
 	seen     []string // withheld files that are there
 	met      []string // conflicts of paths that are there
+
+	// for the index
+	old     index.View
+	hasOld  bool
+	dev     uint64
+	entries []index.Entry
+	others  []index.Other
+	stirred bool // something that the entries do not tell is not as it should be
+	encoded index.Block
 }
 
 // unknownNames are names that a path needs and the machine does not know.
@@ -48,9 +61,11 @@ type unknownNames struct {
 }
 
 // walk compares all working copies with the disk, each directory by itself,
-// in one pool of workers.
+// in one pool of workers: first those that an index knows, with the index;
+// then with the record what has changed there, and what no index knows.
 func (s *scan) walk() ([]*dirScan, error) {
-	var jobs []job
+	var copies []*copyIndex
+	var tops, proofs []job
 	for _, c := range s.tree.Copies {
 		if !s.leads(c.Path) {
 			continue
@@ -60,16 +75,142 @@ func (s *scan) walk() ([]*dirScan, error) {
 			return nil, &os.PathError{Op: "open", Path: c.dir, Err: err}
 		}
 		defer unix.Close(fd)
-		jobs = append(jobs, job{copy: c, root: fd, node: c.rec.root, rules: c.rec.inheritedRules(), def: defaultsOf(c.user)})
+		x := s.openIndex(c)
+		copies = append(copies, x)
+		top := job{copy: c, index: x, root: fd}
+		if x.valid {
+			proofs = append(proofs, top)
+		} else {
+			top.node, top.rules, top.def = c.record().root, c.record().inheritedRules(), defaultsOf(c.user)
+			tops = append(tops, top)
+		}
 	}
-	p := &pool{scan: s, jobs: jobs}
+	done, err := s.prove(proofs)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range proofs {
+		tops = append(tops, j.changed()...)
+	}
+	p := &pool{scan: s, jobs: tops}
 	p.ready = sync.NewCond(&p.mu)
 	var workers sync.WaitGroup
-	for range 2 * runtime.GOMAXPROCS(0) { // most of the time they wait for the kernel
+	for range workerCount() {
 		workers.Go(p.work)
 	}
 	workers.Wait()
-	return p.done, p.err
+	if p.err != nil {
+		return nil, p.err
+	}
+	for _, x := range copies {
+		x.write()
+	}
+	return append(done, p.done...), nil
+}
+
+// workerCount is how many work at once: most of the time they wait for the
+// kernel.
+func workerCount() int { return 2 * runtime.GOMAXPROCS(0) }
+
+// prove goes over the directories of valid indexes and finds those that are
+// not as they were.
+func (s *scan) prove(copies []job) ([]*dirScan, error) {
+	const batch = 16
+	var mu sync.Mutex
+	var done []*dirScan
+	for _, j := range copies {
+		x := j.index
+		x.whole = make([]bool, x.old.Len())
+		forced := map[string]bool{} // conflicts tell more than the record
+		for path := range s.conflicts {
+			if c, rel := s.tree.CopyOf(path); c == j.copy {
+				forced[parentOf(rel)] = true
+			}
+		}
+		var next atomic.Int64
+		work := func() {
+			var dirty []string
+			var says []*dirScan
+			d := &dirScan{scan: s, job: j}
+			for s.ctx.Err() == nil {
+				from := int(next.Add(batch)) - batch
+				if from >= x.old.Len() {
+					break
+				}
+				for i := from; i < min(from+batch, x.old.Len()); i++ {
+					v := x.old.At(i)
+					d.rel, d.old, d.hasOld = v.Path(), v, true
+					d.path = j.copy.path(d.rel)
+					if !s.leads(d.path) {
+						x.whole[i] = true // nobody asks
+						continue
+					}
+					whole, self := d.unchanged()
+					if x.whole[i] = whole && !forced[d.rel]; !x.whole[i] {
+						d.out, d.seen, d.met = nil, nil, nil
+						dirty = append(dirty, d.rel)
+						if !self && d.rel != "" {
+							dirty = append(dirty, parentOf(d.rel))
+						}
+					} else if d.says() {
+						d.path = strings.Clone(d.path)
+						says = append(says, d)
+						d = &dirScan{scan: s, job: j}
+					}
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done = append(done, says...)
+			for _, rel := range dirty {
+				x.dirty[rel] = true
+			}
+		}
+		var workers sync.WaitGroup
+		for range workerCount() {
+			workers.Go(work)
+		}
+		workers.Wait()
+	}
+	kept := done[:0]
+	for _, d := range done { // made dirty by a directory in it, after it was looked at
+		if !d.index.dirty[d.rel] {
+			kept = append(kept, d)
+		}
+	}
+	return kept, s.ctx.Err()
+}
+
+// changed makes jobs of the directories that are not as the index has them, but
+// for those that come up below another one.
+func (j job) changed() (jobs []job) {
+	x, c := j.index, j.copy
+	if len(x.dirty) == 0 {
+		return nil
+	}
+	rec := c.record()
+	x.save = x.save && c.key != nil && *c.key == x.keys.Database // somebody may have used svn just now
+	for rel := range x.dirty {
+		n := rec.node(rel)
+		if i, ok := x.old.Number(rel); ok {
+			x.whole[i] = false
+		}
+		if n == nil || rel != "" && x.dirty[parentOf(rel)] {
+			continue
+		}
+		one := j
+		one.rel, one.node = strings.Clone(rel), n
+		one.rules, one.def = rec.inheritedRules(), rec.defaults(rel, c.tree.Names, defaultsOf(c.user))
+		if rel != "" {
+			one.rules = c.rulesAt(parentOf(rel))
+			if v, ok := x.old.Find(rel); ok {
+				one.self = v.Self().Entry()
+				one.self.Flags &^= index.Whole
+			}
+		}
+		jobs = append(jobs, one)
+	}
+	return jobs
 }
 
 // pool hands jobs to workers, the newest first, so that few wait.
@@ -100,8 +241,16 @@ func (p *pool) work() {
 		p.busy++
 		p.mu.Unlock()
 		d := &dirScan{scan: p.scan, job: j, path: j.copy.path(j.rel)}
-		err := d.run()
+		d.old, d.hasOld = j.index.old.Find(j.rel)
+		there, err := d.run()
+		if there && err == nil && j.index.save {
+			d.encoded = d.block()
+		}
+		d.entries, d.others = nil, nil
 		p.mu.Lock()
+		if d.encoded != nil {
+			j.index.fresh[d.rel] = d
+		}
 		p.busy--
 		p.jobs = append(p.jobs, d.below...)
 		if d.says() {
@@ -116,27 +265,29 @@ func (p *pool) work() {
 }
 
 // run compares the directory's children with what is recorded of them.
-func (d *dirScan) run() error {
+func (d *dirScan) run() (there bool, err error) {
 	if err := d.ctx.Err(); err != nil {
-		return err
+		return false, err
 	}
 	fd, err := openBeneath(d.root, d.rel)
 	if err != nil {
 		d.warn("cannot read %s: %v", d.path, err)
-		return nil
+		return false, nil
 	}
-	d.dir = os.NewFile(uintptr(fd), d.path)
-	defer d.dir.Close()
+	dir := os.NewFile(uintptr(fd), d.path)
+	defer dir.Close()
+	d.fd = fd
 	if d.rel == "" {
 		d.own()
 	}
-	found, err := d.dir.ReadDir(-1)
+	d.stable()
+	found, err := dir.ReadDir(-1)
 	if err != nil {
-		return &os.PathError{Op: "read directory", Path: d.path, Err: cause(err)}
+		return false, &os.PathError{Op: "read directory", Path: d.path, Err: cause(err)}
 	}
 	slices.SortFunc(found, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	d.inherit()
-	children := d.copy.rec.dirs[d.rel]
+	children := d.copy.record().dirs[d.rel]
 	for len(children) > 0 || len(found) > 0 {
 		var child *node
 		var disk fs.DirEntry
@@ -157,7 +308,17 @@ func (d *dirScan) run() error {
 		}
 		d.child(child, disk)
 	}
-	return nil
+	return true, nil
+}
+
+// stable notes the device, and whether the directory is still the one that was
+// judged: what comes into it from now on moves its times.
+func (d *dirScan) stable() {
+	var st unix.Stat_t
+	if unix.Fstat(d.fd, &st) != nil || statOf(&st) != d.self.Stat {
+		d.stirred = true
+	}
+	d.dev = uint64(st.Dev)
 }
 
 // inherit takes the directory's own properties into the rules and defaults for

@@ -57,6 +57,7 @@ type Tree struct {
 	// Progress receives what long work is at; never nil after [Open].
 	Progress func(what string, done, total int)
 
+	broken error // of a record that could not be read
 	fs     *os.Root
 	places map[string]bool // of externals, whatever is there
 	warned map[string]bool // names already reported as unknown
@@ -208,7 +209,7 @@ func (t *Tree) Known(path string) bool {
 		return true
 	}
 	c, rel := t.CopyOf(path)
-	return c != nil && c.rec.node(rel) != nil || t.withheldKnown(path)
+	return c != nil && c.record().node(rel) != nil || t.withheldKnown(path)
 }
 
 // IsWorkingCopy says whether the root has a .svn.

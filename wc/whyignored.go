@@ -14,10 +14,10 @@ func (t *Tree) WhyIgnored(path string) (ignore.Verdict, string, error) {
 	if c == nil {
 		return ignore.Verdict{}, "", ErrNotWorkingCopy
 	}
-	rules := c.rec.inheritedRules()
+	rules := c.record().inheritedRules()
 	dir := ""
 	for _, name := range strings.Split(rel, "/") {
-		n := c.rec.node(dir)
+		n := c.record().node(dir)
 		if n == nil || !n.visible() || n.top().kind != kindDir {
 			break
 		}

@@ -4,7 +4,7 @@
 // An index is only ever a cache: what it says counts while the database and
 // the disk are as they were, which the two keys in it and the times of each
 // entry tell. It is read as a whole, checked by a sum, and never changed in
-// place; [Builder] makes the next one. Reading allocates nothing for each
+// place; [File] writes the next one. Reading allocates nothing for each
 // entry.
 package index
 
@@ -30,10 +30,11 @@ type Flags uint16
 
 const (
 	// Clean: with this Stat the path is as the working copy and rootwc record
-	// it; of a directory, also that its listing is known and so is every entry.
+	// it.
 	Clean Flags = 1 << iota
-	// Absent: nothing was on disk; the Stat is empty.
-	Absent
+	// Whole: the directory and all its entries are clean, and its listing is
+	// known.
+	Whole
 	// Racy: the change of the path was too young to tell it from a later one.
 	Racy
 	// Summed: Sum is that of the content with this Stat.
@@ -99,7 +100,7 @@ var ErrDamaged = errors.New("no index, or a damaged one")
 // Index is a read index. It is safe for concurrent use.
 type Index struct {
 	Keys    Keys
-	Summary []byte // what [Builder.Summary] was given
+	Summary []byte // of the user, as it likes
 
 	data   []byte
 	places []byte
@@ -154,14 +155,20 @@ func (x *Index) At(i int) View {
 
 // Find is the directory at path.
 func (x *Index) Find(path string) (View, bool) {
-	if x == nil {
-		return View{}, false
-	}
-	i := sort.Search(x.n, func(i int) bool { return x.At(i).Path() >= path })
-	if i == x.n || x.At(i).Path() != path {
+	i, ok := x.Number(path)
+	if !ok {
 		return View{}, false
 	}
 	return x.At(i), true
+}
+
+// Number is the number of the directory at path.
+func (x *Index) Number(path string) (int, bool) {
+	if x == nil {
+		return 0, false
+	}
+	i := sort.Search(x.n, func(i int) bool { return x.At(i).Path() >= path })
+	return i, i < x.n && x.At(i).Path() == path
 }
 
 // view cuts a block out; false when it does not fit in the file, or something
@@ -272,6 +279,13 @@ func (k Known) Has(f Flags) bool { return k.Flags()&f == f }
 func (k Known) Is(s *Stat) bool {
 	return s.Ctime == i64(k.b[24:]) && s.Mtime == i64(k.b[16:]) && s.Size == i64(k.b[8:]) && s.Ino == u64(k.b[32:]) &&
 		s.Mode == u32(k.b[40:]) && s.UID == u32(k.b[44:]) && s.GID == u32(k.b[48:])
+}
+
+// Entry is all of it, without the name.
+func (k Known) Entry() Entry {
+	return Entry{Flags: k.Flags(), Xattrs: k.Xattrs(), Sum: k.Sum(), Stat: Stat{
+		Size: i64(k.b[8:]), Mtime: i64(k.b[16:]), Ctime: i64(k.b[24:]), Ino: u64(k.b[32:]),
+		Mode: u32(k.b[40:]), UID: u32(k.b[44:]), GID: u32(k.b[48:])}}
 }
 
 // Xattrs is the digest of ACLs and attributes; 0 for none.

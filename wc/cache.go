@@ -1,0 +1,272 @@
+package wc
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rootwc/wc/index"
+	"rootwc/wc/metadata"
+)
+
+// An index spares a status the work of the one before: in a directory whose
+// times have not moved nothing has come or gone, and a file that still has its
+// inode, size, times, mode and owner has its content and metadata. What moved
+// is looked at as if there were no index.
+
+// indexRules is part of the key: another version of the rules judges anew.
+const indexRules = "rootwc rules 2"
+
+// coarse is how much older than the beginning of a status a change must be for
+// a later one to have another time: the kernel takes file times from a clock
+// that ticks 100 times a second or more often (current_time, fs/inode.c).
+const coarse = 20 * time.Millisecond
+
+// copyIndex is the index of one working copy in a status.
+type copyIndex struct {
+	copy  *Copy
+	old   *index.Index // nil for none
+	valid bool         // nothing but the disk can have changed
+	keys  index.Keys
+	save  bool // a new one may be written
+
+	whole []bool              // directories of old that are as they were
+	dirty map[string]bool     // directories of old that are not
+	fresh map[string]*dirScan // what was compared anew
+}
+
+// openIndex reads the index of a working copy.
+func (s *scan) openIndex(c *Copy) *copyIndex {
+	x := &copyIndex{copy: c, dirty: map[string]bool{}, fresh: map[string]*dirScan{}}
+	if s.opt.All || c.key == nil {
+		return x
+	}
+	x.keys = index.Keys{Database: *c.key, Rules: s.rulesKey(c)}
+	x.save = len(s.opt.Paths) == 0 && !s.opt.beneath
+	x.old = c.index
+	x.valid = x.old != nil && x.old.Keys == x.keys
+	return x
+}
+
+func (c *Copy) indexFile() string {
+	name := "root"
+	if c.Path != "" {
+		sum := sha256.Sum256([]byte(c.Path))
+		name = fmt.Sprintf("%x", sum[:8])
+	}
+	return c.tree.State.path("index", name)
+}
+
+// rulesKey is a digest of what decides on clean and not, beside the working
+// copy's own database.
+func (s *scan) rulesKey(c *Copy) [32]byte {
+	tables := ""
+	if n, ok := s.tree.Names.(*hostNames); ok {
+		tables = n.digest
+	}
+	text, _ := json.Marshal([]any{indexRules, tables, s.withheld.files, s.withheld.acks, s.tree.Withhold, c.Path, c.user})
+	return sha256.Sum256(text)
+}
+
+// databaseKey is a digest of the state of a wc.db: its identity and SQLite's
+// change counter, four bytes at 24 (sqlite.org/fileformat2.html). Nil when
+// that may not tell: somebody is writing, or was interrupted.
+func (c *Copy) databaseKey() *[32]byte {
+	name := c.admin("wc.db")
+	var now, open unix.Stat_t
+	if unix.Lstat(name, &now) != nil {
+		return nil
+	}
+	if c.db != nil && (unix.Fstat(int(c.db.Fd()), &open) != nil || open.Ino != now.Ino || open.Dev != now.Dev) {
+		c.db = nil // to be closed by the collector: that drops locks, fcntl(2), of a file that is no more
+	}
+	if c.db == nil {
+		f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return nil
+		}
+		c.db = f // open as long as the copy: closing it would drop this process's locks
+	}
+	var counter [4]byte
+	if _, err := c.db.ReadAt(counter[:], 24); err != nil {
+		return nil
+	}
+	if info, err := os.Lstat(name + "-journal"); err == nil && info.Size() > 0 {
+		return nil
+	}
+	if _, err := os.Lstat(name + "-wal"); err == nil {
+		return nil
+	}
+	text := fmt.Sprint(now.Dev, now.Ino, now.Size, now.Mtim, now.Ctim, counter)
+	sum := sha256.Sum256([]byte(text))
+	return &sum
+}
+
+// statOf is what the index keeps of a stat.
+func statOf(st *unix.Stat_t) index.Stat {
+	return index.Stat{Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano(), Ino: st.Ino, Mode: st.Mode, UID: st.Uid, GID: st.Gid}
+}
+
+// entryOf is what the index keeps of a path, without what a judgement adds.
+func (d *dirScan) entryOf(name string, l *live) index.Entry {
+	e := index.Entry{Name: name, Stat: statOf(&l.st), Xattrs: xattrsDigest(&l.values)}
+	if e.Stat.Ctime >= d.began {
+		e.Flags |= index.Racy
+	}
+	return e
+}
+
+// xattrsDigest is 0 for no ACL and no attributes.
+func xattrsDigest(v *metadata.Values) uint64 {
+	if v.ACL == nil && v.DefaultACL == nil && len(v.Xattrs) == 0 {
+		return 0
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%v %v %v", v.ACL, v.DefaultACL, v.Xattrs))
+	return max(binary.LittleEndian.Uint64(sum[:]), 1)
+}
+
+// known is what the index has of a name, when that path is as it was.
+func (d *dirScan) known(name string, l *live) (index.Known, bool) {
+	if !d.hasOld || d.old.Dev() != uint64(l.st.Dev) {
+		return index.Known{}, false
+	}
+	k, ok := d.old.Find(name)
+	if !ok || k.Has(index.Racy) {
+		return k, false
+	}
+	st := statOf(&l.st)
+	return k, k.Is(&st)
+}
+
+// unchanged says whether a directory of the index and all in it is as it was,
+// and tells what is not versioned there. self is whether its own metadata is.
+func (d *dirScan) unchanged() (whole, self bool) {
+	fd, err := openBeneath(d.root, d.rel)
+	if err != nil {
+		return false, false
+	}
+	defer unix.Close(fd)
+	d.fd = fd
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return false, false
+	}
+	now, own := statOf(&st), d.old.Self()
+	self = own.Has(index.Clean) && !own.Has(index.Racy) && own.Is(&now) && uint64(st.Dev) == d.old.Dev()
+	if !self || !own.Has(index.Whole) {
+		return false, self
+	}
+	for i := range d.old.Entries() {
+		if !statAt(fd, d.old.CName(i), &st) || uint64(st.Dev) != d.old.Dev() {
+			return false, true
+		}
+		if now = statOf(&st); !d.old.Entry(i).Is(&now) {
+			return false, true
+		}
+		if d.old.Entry(i).Has(index.Withheld) {
+			d.seen = append(d.seen, joinPath(d.path, d.old.Name(i)))
+		}
+	}
+	for i := range d.old.Others() {
+		o := d.old.Other(i)
+		if o.Ignored && !d.opt.NoIgnore {
+			continue
+		}
+		name := strings.Clone(o.Name)
+		d.other(joinPath(d.rel, name), joinPath(d.path, name), name, fs.FileMode(o.Type)<<24, o.Ignored)
+	}
+	return true, true
+}
+
+// block is the directory for the index.
+func (d *dirScan) block() index.Block {
+	dir := index.Dir{Path: d.rel, Dev: d.dev, Self: d.self, Entries: d.entries, Others: d.others}
+	if d.self.Flags&(index.Clean|index.Racy) == index.Clean && !d.stirred && len(d.warnings)+len(d.unknown) == 0 &&
+		!slices.ContainsFunc(d.entries, func(e index.Entry) bool { return e.Flags&(index.Clean|index.Racy) != index.Clean }) {
+		dir.Self.Flags |= index.Whole
+	}
+	return index.Encode(&dir)
+}
+
+// write puts a new index in the place of the old one, when something was
+// learned. Failing to is no error: it is only a cache.
+func (x *copyIndex) write() {
+	if !x.save {
+		return
+	}
+	text, err := json.Marshal(x.copy.summary)
+	if err != nil {
+		return
+	}
+	f := &index.File{Keys: x.keys, Summary: text}
+	learned := !x.valid
+	paths := make([]string, 0, len(x.fresh))
+	for rel := range x.fresh {
+		paths = append(paths, rel)
+	}
+	slices.Sort(paths)
+	add := func(rel string) {
+		f.Blocks = append(f.Blocks, x.fresh[rel].encoded)
+	}
+	if x.valid {
+		for i := range x.old.Len() {
+			v := x.old.At(i)
+			for len(paths) > 0 && paths[0] < v.Path() {
+				add(paths[0])
+				paths, learned = paths[1:], true
+			}
+			switch {
+			case len(paths) > 0 && paths[0] == v.Path():
+				learned = learned || !x.fresh[paths[0]].encoded.Equal(v.Block())
+				add(paths[0])
+				paths = paths[1:]
+			case x.whole[i]:
+				f.Blocks = append(f.Blocks, v.Block())
+			default:
+				learned = true // gone
+			}
+		}
+	}
+	for _, rel := range paths {
+		add(rel)
+		learned = true
+	}
+	if learned {
+		x.copy.tree.State.writeIndex(x.copy.indexFile(), f)
+		x.copy.index, _ = index.Read(x.copy.indexFile())
+	}
+}
+
+// writeIndex writes an index beside the old one and renames it. It needs no
+// sync: the sum in it tells a torn one.
+func (s *State) writeIndex(name string, f *index.File) {
+	dir := filepath.Dir(name)
+	if os.Mkdir(dir, 0o700) != nil {
+		if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+			return
+		}
+	}
+	out, err := os.CreateTemp(dir, "new-")
+	if err != nil {
+		return
+	}
+	_, err = f.WriteTo(out)
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(out.Name(), name)
+	}
+	if err != nil {
+		os.Remove(out.Name())
+	}
+}
