@@ -44,18 +44,21 @@ type copyIndex struct {
 	fresh map[string]*dirScan // what was compared anew
 }
 
-// openIndex reads the index of a working copy.
+// openIndex takes up the index of a working copy.
 func (s *scan) openIndex(c *Copy) *copyIndex {
-	x := &copyIndex{copy: c, dirty: map[string]bool{}, fresh: map[string]*dirScan{}}
-	if s.opt.All || c.key == nil {
-		return x
+	x := &copyIndex{copy: c, old: c.index, dirty: map[string]bool{}, fresh: map[string]*dirScan{}}
+	if c.key != nil {
+		x.keys = index.Keys{Database: *c.key, Rules: s.rulesKey(c)}
+		x.save = len(s.opt.Paths) == 0 && !s.opt.beneath && !s.opt.All
+		x.valid = x.old != nil && x.old.Keys == x.keys && !s.opt.All
 	}
-	x.keys = index.Keys{Database: *c.key, Rules: s.rulesKey(c)}
-	x.save = len(s.opt.Paths) == 0 && !s.opt.beneath
-	x.old = c.index
-	x.valid = x.old != nil && x.old.Keys == x.keys
 	return x
 }
+
+const (
+	indexState = "index" // below the state directory
+	newIndex   = "new-"  // begins the name of one that is being written
+)
 
 func (c *Copy) indexFile() string {
 	name := "root"
@@ -63,7 +66,7 @@ func (c *Copy) indexFile() string {
 		sum := sha256.Sum256([]byte(c.Path))
 		name = fmt.Sprintf("%x", sum[:8])
 	}
-	return c.tree.State.path("index", name)
+	return c.tree.State.path(indexState, name)
 }
 
 // rulesKey is a digest of what decides on clean and not, beside the working
@@ -255,7 +258,7 @@ func (s *State) writeIndex(name string, f *index.File) {
 			return
 		}
 	}
-	out, err := os.CreateTemp(dir, "new-")
+	out, err := os.CreateTemp(dir, newIndex)
 	if err != nil {
 		return
 	}

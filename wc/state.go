@@ -17,8 +17,8 @@ import (
 )
 
 // StatePath is the state directory, relative to the machine's root. It holds
-// the lock, the journal, conflicts, stages, svn's configuration and what a
-// materialize replaced; mode 0700, never versioned.
+// the lock, the journal, conflicts, stages, indexes, svn's configuration and
+// what a materialize replaced; mode 0700, never versioned.
 const StatePath = "var/lib/rootwc"
 
 // State is the state directory of one root.
@@ -223,6 +223,12 @@ func (s *State) sweep() {
 	for _, f := range found {
 		if strings.HasSuffix(f.Name(), newSuffix) {
 			_ = os.Remove(s.path(f.Name()))
+		}
+	}
+	cut, _ := os.ReadDir(s.path(indexState))
+	for _, f := range cut {
+		if strings.HasPrefix(f.Name(), newIndex) {
+			_ = os.Remove(s.path(indexState, f.Name()))
 		}
 	}
 	j, err := s.interrupted()

@@ -24,8 +24,9 @@ type StatusOptions struct {
 }
 
 // Status lists what differs between the working copies and what they record
-// from their repositories, sorted by path. It asks no server and writes
-// nothing. What cannot be read is reported through Warn and left out.
+// from their repositories, sorted by path. It asks no server, and writes only
+// what it has learned, into its index. What cannot be read is reported through
+// Warn and left out.
 func (t *Tree) Status(ctx context.Context, opt StatusOptions) ([]*Entry, error) {
 	conflicts, err := t.State.conflicts()
 	if err != nil {

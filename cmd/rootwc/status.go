@@ -16,7 +16,7 @@ type statusCmd struct {
 	Quiet    bool     `short:"q" help:"Leave unversioned paths out."`
 }
 
-// Run lists what differs; it writes nothing and asks no server.
+// Run lists what differs; it asks no server.
 func (c *statusCmd) Run(a *app) error {
 	t, err := a.open()
 	if err != nil {
