@@ -49,11 +49,14 @@ func (d *dirScan) child(child *node, disk fs.DirEntry) {
 		return
 	}
 	if child == nil || !child.visible() {
-		if disk != nil {
-			d.unversioned(rel, path, disk)
-		} else if child.actual != nil && child.actual.conflict != nil {
+		switch {
+		case child != nil && child.actual != nil && child.actual.conflict != nil:
 			d.stirred = true
-			d.emit(&Entry{Path: path, Status: Conflicted, Kind: metadata.File, Note: "tree conflict", copy: d.copy, rel: rel, node: child})
+			if d.wanted(path) {
+				d.emit(&Entry{Path: path, Status: Conflicted, Kind: metadata.File, Note: "tree conflict", copy: d.copy, rel: rel, node: child})
+			}
+		case disk != nil:
+			d.unversioned(rel, path, disk)
 		}
 		return
 	}
@@ -196,7 +199,7 @@ func (d *dirScan) compare(e *Entry, want metadata.Kind, props map[string]string,
 		e.Copied = top.hasRepos && top.revision >= 0
 		if int(top.opDepth) == pathDepth(e.rel) {
 			e.Status = Added
-			if b := n.base(); b != nil && (b.presence == presenceNormal || b.presence == presenceIncomplete) || len(n.layers) > 2 {
+			if n.replaces() {
 				e.Status = Replaced
 			}
 			return

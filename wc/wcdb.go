@@ -92,6 +92,16 @@ func (n *node) base() *row {
 	return nil
 }
 
+// replaces says whether the top layer, an addition, takes the place of
+// something that is there without it (svn_wc__db_info_below_working).
+func (n *node) replaces() bool {
+	if len(n.layers) < 2 {
+		return false
+	}
+	below := n.layers[1].presence
+	return below != presenceNotPresent && below != presenceBaseDeleted
+}
+
 // baseProps are the properties as last recorded from the repository.
 func (n *node) baseProps() map[string]string {
 	b := n.base()
@@ -118,8 +128,8 @@ func (n *node) visible() bool {
 	switch t := n.top(); t.presence {
 	case presenceNormal, presenceIncomplete, presenceBaseDeleted:
 		return true
-	case presenceNotPresent:
-		return t.opDepth > 0
+	case presenceNotPresent: // alone, it was left out of a copy
+		return t.opDepth > 0 && len(n.layers) > 1
 	}
 	return false
 }
