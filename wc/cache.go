@@ -1,13 +1,14 @@
 package wc
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,10 @@ const indexRules = "rootwc rules 2"
 // a later one to have another time: the kernel takes file times from a clock
 // that ticks 100 times a second or more often (current_time, fs/inode.c).
 const coarse = 20 * time.Millisecond
+
+// slowClock is the same for file systems whose times are full seconds, or
+// every other one.
+const slowClock = 2 * time.Second
 
 // copyIndex is the index of one working copy in a status.
 type copyIndex struct {
@@ -60,13 +65,59 @@ const (
 	newIndex   = "new-"  // begins the name of one that is being written
 )
 
-func (c *Copy) indexFile() string {
-	name := "root"
-	if c.Path != "" {
-		sum := sha256.Sum256([]byte(c.Path))
-		name = fmt.Sprintf("%x", sum[:8])
+// indexName is the name of the working copy's index in its directory.
+func (c *Copy) indexName() string {
+	if c.Path == "" {
+		return "root"
 	}
-	return c.tree.State.path(indexState, name)
+	sum := sha256.Sum256([]byte(c.Path))
+	return fmt.Sprintf("%x", sum[:8])
+}
+
+// readIndex is nil when there is none, or none that can be trusted.
+func (c *Copy) readIndex() *index.Index {
+	dir, err := c.tree.State.indexes(false)
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	f, err := openRegular(dir, c.indexName())
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	x, err := index.Read(f)
+	if err != nil {
+		return nil
+	}
+	return x
+}
+
+// indexes opens the directory of the indexes, through the root. The state
+// directory must be the caller's own and closed to others, and no symlink: an
+// index is believed, and written by verbs that only read.
+func (s *State) indexes(make bool) (*os.Root, error) {
+	info, err := s.tree.fs.Lstat(StatePath)
+	if err != nil {
+		return nil, err
+	}
+	if st := info.Sys().(*unixStat); !info.IsDir() || int(st.Uid) != os.Geteuid() || info.Mode().Perm()&0o077 != 0 {
+		return nil, fs.ErrPermission
+	}
+	state, err := s.tree.fs.OpenRoot(StatePath)
+	if err != nil {
+		return nil, err
+	}
+	defer state.Close()
+	if now, err := state.Stat("."); err != nil || !os.SameFile(info, now) {
+		return nil, fs.ErrPermission
+	}
+	if make {
+		if err := state.Mkdir(indexState, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	return state.OpenRoot(indexState)
 }
 
 // rulesKey is a digest of what decides on clean and not, beside the working
@@ -122,7 +173,7 @@ func statOf(st *unix.Stat_t) index.Stat {
 // entryOf is what the index keeps of a path, without what a judgement adds.
 func (d *dirScan) entryOf(name string, l *live) index.Entry {
 	e := index.Entry{Name: name, Stat: statOf(&l.st), Xattrs: xattrsDigest(&l.values)}
-	if e.Stat.Ctime >= d.began {
+	if began := d.began; e.Stat.Ctime >= began || e.Stat.Ctime%int64(time.Second) == 0 && e.Stat.Ctime >= began-int64(slowClock) {
 		e.Flags |= index.Racy
 	}
 	return e
@@ -244,32 +295,34 @@ func (x *copyIndex) write() {
 		learned = true
 	}
 	if learned {
-		x.copy.tree.State.writeIndex(x.copy.indexFile(), f)
-		x.copy.index, _ = index.Read(x.copy.indexFile())
+		if x.copy.writeIndex(f) == nil {
+			x.copy.index = x.copy.readIndex()
+		}
 	}
 }
 
 // writeIndex writes an index beside the old one and renames it. It needs no
 // sync: the sum in it tells a torn one.
-func (s *State) writeIndex(name string, f *index.File) {
-	dir := filepath.Dir(name)
-	if os.Mkdir(dir, 0o700) != nil {
-		if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
-			return
-		}
-	}
-	out, err := os.CreateTemp(dir, newIndex)
+func (c *Copy) writeIndex(f *index.File) error {
+	dir, err := c.tree.State.indexes(true)
 	if err != nil {
-		return
+		return err
+	}
+	defer dir.Close()
+	name := newIndex + rand.Text()
+	out, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
 	}
 	_, err = f.WriteTo(out)
 	if cerr := out.Close(); err == nil {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(out.Name(), name)
+		err = dir.Rename(name, c.indexName())
 	}
 	if err != nil {
-		os.Remove(out.Name())
+		_ = dir.Remove(name)
 	}
+	return err
 }

@@ -1,6 +1,10 @@
 package wc
 
 import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
 	"rootwc/wc/index"
 	"rootwc/wc/metadata"
 )
@@ -20,22 +24,23 @@ func (d *dirScan) contentChanged(e *Entry, want metadata.Kind, props map[string]
 	if changed := want == metadata.File && raw && top.size >= 0 && top.size != e.live.st.Size; changed {
 		return d.notAcknowledged(e)
 	}
-	k, same := d.known(e.node.name, &e.live)
-	var sum sha1Sum
-	if same && raw && k.Has(index.Summed|index.Raw) {
-		sum = k.Sum()
+	if k, same := d.known(e.node.name, &e.live); same && raw && k.Has(index.Summed|index.Raw) {
+		known.Sum = k.Sum()
 	} else {
-		var err error
-		if sum, err = e.copy.sum(e.rel, want, props); err != nil {
+		sum, proven, err := d.sum(e.node.name, want, props, known.Stat)
+		if err != nil {
 			d.warn("cannot compare %s: %v", e.Path, cause(err))
 			return false
 		}
+		if known.Sum = sum; !proven {
+			known.Flags |= index.Racy
+		}
 	}
-	if known.Sum = sum; raw {
+	if raw {
 		known.Flags |= index.Raw
 	}
 	known.Flags |= index.Summed
-	return sum != top.checksum && d.notAcknowledged(e)
+	return known.Sum != top.checksum && d.notAcknowledged(e)
 }
 
 // notAcknowledged says whether content that changed is news: of a file whose
@@ -48,19 +53,33 @@ func (d *dirScan) notAcknowledged(e *Entry) bool {
 	return !d.withheld.acknowledged(e)
 }
 
-// sum is the checksum of a live file's or symlink's normal form.
-func (c *Copy) sum(rel string, kind metadata.Kind, props map[string]string) (sha1Sum, error) {
+// sum is the checksum of the normal form of a file or symlink in the directory,
+// and whether it is proven to be of the content with that stat: the very file
+// was open, and is as it was.
+func (d *dirScan) sum(name string, kind metadata.Kind, props map[string]string, want index.Stat) (sum sha1Sum, proven bool, err error) {
+	var st unix.Stat_t
 	if kind == metadata.Symlink {
-		t, err := c.fs.Readlink(rel)
+		target := make([]byte, unix.PathMax)
+		n, err := unix.Readlinkat(d.fd, name, target)
 		if err != nil {
-			return sha1Sum{}, err
+			return sum, false, err
 		}
-		return linkSum(t), nil
+		err = unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		return linkSum(string(target[:n])), err == nil && statOf(&st) == want, nil
 	}
-	f, err := c.openFile(rel)
+	// a fifo in its place must not hang rootwc
+	fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return sha1Sum{}, err
+		return sum, false, err
 	}
+	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	return fileSum(f, props)
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return sum, false, errNotRegular
+	}
+	if sum, err = fileSum(f, props); err != nil {
+		return sum, false, err
+	}
+	err = unix.Fstat(fd, &st)
+	return sum, err == nil && statOf(&st) == want, nil
 }

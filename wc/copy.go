@@ -73,7 +73,7 @@ func (c *Copy) open() error {
 		return c.reload() // which says what is wrong
 	}
 	c.key = c.databaseKey()
-	c.index, _ = index.Read(c.indexFile()) // missing or damaged: there is none
+	c.index = c.readIndex()
 	if c.index != nil && c.key != nil && c.index.Keys.Database == *c.key && json.Unmarshal(c.index.Summary, &c.summary) == nil {
 		return nil
 	}

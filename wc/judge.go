@@ -61,6 +61,7 @@ func (d *dirScan) child(child *node, disk fs.DirEntry) {
 		return
 	}
 	if d.nested[path] && child.top().kind != kindDir && !child.top().fileExt {
+		d.stirred = true
 		return
 	}
 	l, ok := d.lstat(name)

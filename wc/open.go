@@ -11,6 +11,8 @@ import (
 // its place must not hang rootwc.
 func (c *Copy) openFile(rel string) (*os.File, error) { return openRegular(c.fs, rel) }
 
+var errNotRegular = errors.New("no regular file any more")
+
 func openRegular(root *os.Root, rel string) (*os.File, error) {
 	f, err := root.OpenFile(rel, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -18,7 +20,7 @@ func openRegular(root *os.Root, rel string) (*os.File, error) {
 	}
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		f.Close()
-		return nil, &os.PathError{Op: "open", Path: rel, Err: errors.New("no regular file any more")}
+		return nil, &os.PathError{Op: "open", Path: rel, Err: errNotRegular}
 	}
 	return f, nil
 }

@@ -470,6 +470,7 @@ var writers = []struct {
 	verb  []string
 	fails bool // there may be no such path, or the commit is out of date
 }{
+	{"status", []string{"status"}, false}, // it writes an index
 	{"update", []string{"update"}, false},
 	{"revert", []string{"revert", "."}, false},
 	{"revert of the file", []string{"revert", "srv/d/f"}, true},

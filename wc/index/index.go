@@ -11,8 +11,8 @@ package index
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"sort"
 )
@@ -107,17 +107,18 @@ type Index struct {
 	n      int
 }
 
-// Read reads the index file at path: an error of the system, or [ErrDamaged].
-func Read(path string) (*Index, error) {
-	data, err := os.ReadFile(path)
+// Read reads an index from its open file: an error of the system, or
+// [ErrDamaged].
+func Read(f *os.File) (*Index, error) {
+	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	x, err := Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, err
 	}
-	return x, nil
+	return Parse(data)
 }
 
 // Parse reads an index from the content of its file, which it keeps.
