@@ -97,8 +97,8 @@ func (t *Tree) gatherAt(at place, fd int, rel, name string, rules ignore.Rules, 
 			return skip(why + ", which Subversion cannot store")
 		}
 	}
-	if !t.readXattrs(fd, name, &l) {
-		return skip("its attributes cannot be read")
+	if err := l.readXattrs(fd, name); err != nil {
+		return skip(fmt.Sprintf("its attributes cannot be read: %v", cause(err)))
 	}
 	if l.values.Kind != metadata.Dir && l.st.Nlink > 1 {
 		g.link(&l.st, path)

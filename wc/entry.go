@@ -2,6 +2,7 @@ package wc
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -111,6 +112,16 @@ type live struct {
 	exists bool
 	st     unix.Stat_t
 	values metadata.Values
+}
+
+// readXattrs adds ACLs and extended attributes of name in the directory fd; what
+// is gone has none.
+func (l *live) readXattrs(fd int, name string) error {
+	err := l.values.ReadXattrs(fd, name)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
 }
 
 // identity tells one state of a file from another: a write or a change of

@@ -120,8 +120,7 @@ func (d *dirScan) lstat(name string) (live, bool) {
 // attributes adds ACLs and extended attributes to l; false and a warning when
 // they cannot be read.
 func (d *dirScan) attributes(name string, l *live) bool {
-	err := l.values.ReadXattrs(d.fd, name)
-	if err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := l.readXattrs(d.fd, name); err != nil {
 		d.warn("cannot read attributes of %s: %v", joinPath(d.path, name), err)
 		return false
 	}

@@ -275,7 +275,9 @@ func (p *planner) lstat(rel string) (live, error) {
 	}
 	l.exists = true
 	l.values = metadata.FromStat(&l.st)
-	p.tree.readXattrs(int(d.Fd()), name, &l)
+	if err := l.readXattrs(int(d.Fd()), name); err != nil {
+		p.tree.Warn("cannot read attributes of %s: %v", joinPath(p.path, rel), err)
+	}
 	return l, nil
 }
 

@@ -2,14 +2,11 @@ package wc
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"slices"
 	"sort"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"rootwc/wc/metadata"
 )
@@ -174,15 +171,4 @@ func (t *Tree) unknownNames(path string, names []string) {
 		t.warned[n] = true
 		t.Warn("%s: %s is unknown on this machine, its number is used", path, n)
 	}
-}
-
-// readXattrs adds ACLs and extended attributes to l, with a warning when they
-// cannot be read.
-func (t *Tree) readXattrs(fd int, name string, l *live) bool {
-	err := l.values.ReadXattrs(fd, name)
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		t.Warn("cannot read attributes of %s: %v", name, err)
-		return false
-	}
-	return true
 }
