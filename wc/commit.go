@@ -136,8 +136,7 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 	t := cm.work.tree
 	change := Change{Letter: e.Status.Letter(), Path: e.Path, Note: e.Words()}
 	if e.node == nil && e.Status != Unversioned && e.Withheld {
-		cm.takeWithheld(cp, e)
-		return nil
+		return cm.takeWithheld(cp, e)
 	}
 	switch e.Status {
 	case Conflicted:
@@ -275,7 +274,7 @@ func (cm *Commit) takeObstructed(cp *commitPart, e *Entry) error {
 }
 
 // takeWithheld takes a change of a file that svn does not know.
-func (cm *Commit) takeWithheld(cp *commitPart, e *Entry) {
+func (cm *Commit) takeWithheld(cp *commitPart, e *Entry) error {
 	switch e.Status {
 	case Missing:
 		delete(cm.files, e.Path)
@@ -283,17 +282,17 @@ func (cm *Commit) takeWithheld(cp *commitPart, e *Entry) {
 		cp.acks[e.Path] = nil
 		cm.Changes = append(cm.Changes, Change{Letter: 'D', Path: e.Path, Note: "withheld"})
 	case Obstructed:
-		_ = cm.takeObstructed(cp, e)
+		return cm.takeObstructed(cp, e)
 	default:
 		if !cm.work.tree.withholds(&e.live.values) && e.Status == Added {
 			// it was closed when it was added and is open by now
 			cp.acks[e.Path] = nil
-			_ = cm.addNew(cp, e.rel)
-			return
+			return cm.addNew(cp, e.rel)
 		}
 		cm.withhold(cp, addition{e.rel, e.Kind, e.live.values})
 		cm.Changes = append(cm.Changes, Change{Letter: e.Status.Letter(), Path: e.Path, Note: e.Words()})
 	}
+	return nil
 }
 
 // withhold lists a file with its metadata and remembers its content's hash.
