@@ -2,23 +2,17 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"rootwc/internal/run"
 	"rootwc/wc"
-	"rootwc/wc/metadata"
 )
 
 type demoCmd struct {
@@ -235,138 +229,6 @@ func (d *demo) loss() error {
 	return d.compare(before, after, outside)
 }
 
-// compare is the proof: every entry is what it was.
-func (d *demo) compare(before, after map[string]string, outside map[string]string) error {
-	compared, differences := 0, 0
-	reasons := map[string]int{}
-	names := maps.Clone(before)
-	maps.Copy(names, after)
-	for _, path := range slices.Sorted(maps.Keys(names)) {
-		if why := outsideOf(outside, path); why != "" {
-			reasons[why]++
-			continue
-		}
-		compared++
-		if before[path] != after[path] {
-			differences++
-			d.say("different: %s\n  before %s\n  after  %s", safe(path), before[path], after[path])
-		}
-	}
-	d.say("Compared with the listing from before the loss (kind, content, owner, group,\nmode, ACLs, attributes, link targets):\n\n  %d entries compared, %d differences", compared, differences)
-	for _, why := range slices.Sorted(maps.Keys(reasons)) {
-		d.say("  %d not compared: %s", reasons[why], why)
-	}
-	if differences > 0 {
-		return fmt.Errorf("%d entries did not come back as they were", differences)
-	}
-	return nil
-}
-
-// outside lists what the repository does not hold, and why.
-func (d *demo) outside() (map[string]string, error) {
-	t, err := wc.Open(d.root)
-	if err != nil {
-		return nil, err
-	}
-	defer t.Close()
-	t.Warn = d.warn
-	if _, err := t.Attach(""); err != nil {
-		return nil, err
-	}
-	entries, err := t.Status(d.ctx, wc.StatusOptions{NoIgnore: true})
-	if err != nil {
-		return nil, err
-	}
-	outside := map[string]string{}
-	for _, e := range entries {
-		if e.Status == wc.Ignored || e.Status == wc.Unversioned || e.Status == wc.Unstorable {
-			outside[e.Path] = string(e.Status) + ", so not versioned"
-		}
-	}
-	withheld, err := t.Withheld()
-	for path := range withheld {
-		outside[path] = "withheld, so to be supplied from elsewhere"
-	}
-	return outside, err
-}
-
-// outsideOf tells why a path, or a directory above it, is not versioned.
-func outsideOf(outside map[string]string, path string) string {
-	for ; path != "."; path = filepath.Dir(path) {
-		if why := outside[path]; why != "" {
-			return why
-		}
-	}
-	return ""
-}
-
-// listing describes what is below the versioned directories, one text for each
-// path. It asks the kernel directly, and so is independent of what rootwc
-// itself believes. Times are left out.
-func (d *demo) listing() (map[string]string, error) {
-	all := map[string]string{}
-	for _, top := range []string{"etc", ".rootwc"} {
-		err := filepath.WalkDir(filepath.Join(d.root, top), func(path string, _ fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			rel, err := filepath.Rel(d.root, path)
-			if err == nil {
-				all[rel], err = fingerprint(path)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// fingerprint writes kind, mode, owner, content and attributes of one entry.
-func fingerprint(path string) (string, error) {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return "", &os.PathError{Op: "lstat", Path: path, Err: err}
-	}
-	text := fmt.Sprintf("%06o %d:%d", st.Mode, st.Uid, st.Gid)
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFLNK:
-		target, err := os.Readlink(path)
-		return text + " -> " + target, err
-	case unix.S_IFREG:
-		f, err := os.Open(path)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		sum := sha256.New()
-		if _, err := io.Copy(sum, f); err != nil {
-			return "", err
-		}
-		text += fmt.Sprintf(" sha256 %x", sum.Sum(nil))
-	}
-	names := make([]byte, 64<<10) // XATTR_LIST_MAX
-	n, err := unix.Llistxattr(path, names)
-	if err != nil && !errors.Is(err, unix.ENOTSUP) {
-		return "", &os.PathError{Op: "llistxattr", Path: path, Err: err}
-	}
-	list := strings.FieldsFunc(string(names[:max(n, 0)]), func(r rune) bool { return r == 0 })
-	slices.Sort(list)
-	for _, name := range list {
-		if !metadata.Versioned(name) && !strings.HasPrefix(name, "system.posix_acl_") {
-			continue // belongs to the machine: see the metadata package
-		}
-		value := make([]byte, 64<<10) // XATTR_SIZE_MAX
-		n, err := unix.Lgetxattr(path, name, value)
-		if err != nil {
-			return "", &os.PathError{Op: "lgetxattr", Path: path, Err: err}
-		}
-		text += fmt.Sprintf(" %q=%x", name, value[:n])
-	}
-	return text, nil
-}
-
 // say prints a line of the story at once.
 func (d *demo) say(format string, args ...any) {
 	fmt.Fprintf(d.out, format+"\n", args...)
@@ -423,134 +285,5 @@ func (d *demo) typed(line string) func() error {
 // fixed, or were picked by choose as ordinary files: it follows no symlink.
 func (d *demo) shell(line string) error {
 	_, _, err := run.Output(d.ctx, run.Command{Args: []string{"/bin/sh", "-c", "umask 022; " + line}, Dir: d.dir})
-	return err
-}
-
-// copier copies trees with all metadata that the caller may set.
-type copier struct {
-	from, to string
-	ordinary bool // the caller is not root: files become his
-
-	copied, unreadable, odd, unset int
-}
-
-// tree copies a path with what is below it, and the directories above it.
-func (c *copier) tree(path string) error {
-	if err := os.MkdirAll(filepath.Join(c.to, filepath.Dir(path)), 0o755); err != nil {
-		return err
-	}
-	type made struct {
-		name   string
-		values metadata.Values
-	}
-	var dirs []made
-	err := filepath.WalkDir(filepath.Join(c.from, path), func(source string, e fs.DirEntry, err error) error {
-		if err != nil && e == nil { // path itself
-			return err
-		}
-		if err != nil {
-			return c.skip(e, err)
-		}
-		rel, err := filepath.Rel(c.from, source)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(c.to, rel)
-		values, err := c.read(source)
-		if err == nil {
-			err = c.make(source, target, values.Kind)
-		}
-		switch {
-		case errors.Is(err, errOdd):
-			c.odd++
-			return nil
-		case err != nil:
-			return c.skip(e, err)
-		}
-		c.copied++
-		if values.Kind == metadata.Dir { // last, or nothing could be put into a closed one
-			dirs = append(dirs, made{target, values})
-			return nil
-		}
-		return c.apply(target, values)
-	})
-	for _, d := range slices.Backward(dirs) {
-		if err == nil {
-			err = c.apply(d.name, d.values)
-		}
-	}
-	return err
-}
-
-// skip passes over what the caller may not read, or what went away meanwhile.
-func (c *copier) skip(e fs.DirEntry, err error) error {
-	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	c.unreadable++
-	if e != nil && e.IsDir() {
-		return fs.SkipDir
-	}
-	return nil
-}
-
-// read takes the metadata of one entry.
-func (c *copier) read(source string) (metadata.Values, error) {
-	fd, err := unix.Open(source, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return metadata.Values{}, &os.PathError{Op: "open", Path: source, Err: err}
-	}
-	defer unix.Close(fd)
-	v, _, err := metadata.ReadFD(fd)
-	if c.ordinary {
-		v.UID, v.GID = uint32(os.Geteuid()), uint32(os.Getegid())
-		v.Xattrs = slices.DeleteFunc(v.Xattrs, func(x metadata.Xattr) bool { return !strings.HasPrefix(x.Name, "user.") })
-	}
-	return v, err
-}
-
-var errOdd = errors.New("device or socket")
-
-// make makes the target, still closed, with the source's content.
-func (c *copier) make(source, target string, kind metadata.Kind) error {
-	switch kind {
-	case metadata.Dir:
-		return os.Mkdir(target, 0o700)
-	case metadata.Symlink:
-		to, err := os.Readlink(source)
-		if err != nil {
-			return err
-		}
-		return os.Symlink(to, target)
-	case metadata.Fifo:
-		return unix.Mkfifo(target, 0o600)
-	case metadata.File:
-		from, err := os.OpenFile(source, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if err != nil {
-			return err
-		}
-		defer from.Close()
-		to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(to, from)
-		return errors.Join(err, to.Close())
-	}
-	return errOdd
-}
-
-// apply sets the metadata; what the system refuses is counted.
-func (c *copier) apply(target string, v metadata.Values) error {
-	fd, err := unix.Open(target, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: target, Err: err}
-	}
-	defer unix.Close(fd)
-	var problems metadata.Problems
-	if err = metadata.Apply(fd, v); errors.As(err, &problems) {
-		c.unset++
-		return nil
-	}
 	return err
 }
