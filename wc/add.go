@@ -182,11 +182,10 @@ func (g *Gathered) finish() {
 
 // rulesAt are the ignore rules for the children of a versioned directory.
 func (c *Copy) rulesAt(dir string) ignore.Rules {
-	rules := c.record().inheritedRules()
+	var rules ignore.Rules
 	walk := func(d string) {
 		if n := c.record().node(d); n != nil && n.visible() {
-			props := n.props()
-			rules = rules.Child(c.path(d), props["svn:ignore"], props["svn:global-ignores"])
+			rules = n.rules(c.path(d), rules)
 		}
 	}
 	walk("")

@@ -70,8 +70,11 @@ type Entry struct {
 	Properties []string          // names of properties changed by hand, sorted
 	Withheld   bool              // its content stays on this machine
 	Copied     bool              // added with history
-	Switched   bool
-	Note       string // what the state alone does not say
+	Switched   bool              // it comes from elsewhere than its directory does
+	From       string            // of a switched path: its path in the repository
+	Token      bool              // the working copy holds a lock of the path in the repository
+	Changelist string            // the path is on that list of svn's
+	Note       string            // what the state alone does not say
 
 	copy *Copy
 	rel  string
@@ -88,6 +91,20 @@ func (e *Entry) Clean() bool {
 	return e.Status == Normal && len(e.Metadata) == 0 && len(e.Properties) == 0
 }
 
+// Letter is svn's letter for the path: that of its status, and S or K for what
+// is only switched or locked.
+func (e *Entry) Letter() byte {
+	switch {
+	case !e.Clean():
+		return e.Status.Letter()
+	case e.Switched:
+		return 'S'
+	case e.Token:
+		return 'K'
+	}
+	return ' '
+}
+
 // Words tells what changed beside the content: "mode 0640 -> 0644, group
 // shadow -> root". Empty when there is nothing to tell.
 func (e *Entry) Words() string {
@@ -97,6 +114,15 @@ func (e *Entry) Words() string {
 	}
 	if len(e.Properties) > 0 {
 		parts = append(parts, "property "+strings.Join(e.Properties, ", "))
+	}
+	if e.Switched {
+		parts = append(parts, "switched to ^/"+e.From)
+	}
+	if e.Token {
+		parts = append(parts, "locked in the repository")
+	}
+	if e.Changelist != "" {
+		parts = append(parts, "changelist "+e.Changelist)
 	}
 	if e.Note != "" {
 		parts = append(parts, e.Note)

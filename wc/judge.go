@@ -20,16 +20,7 @@ func (d *dirScan) own() {
 	}
 	l.exists = true
 	l.values = metadata.FromStat(&l.st)
-	if d.copy.Path == "" { // the machine's own root directory is not ours to judge
-		d.self = d.entryOf("", &l)
-		if e := d.entry("", d.node, l); d.propertyChanges(e) && d.wanted("") {
-			d.emit(e)
-			return
-		}
-		d.self.Flags |= index.Clean
-		return
-	}
-	if d.attributes(".", &l) {
+	if d.path == "" || d.attributes(".", &l) {
 		_, d.self = d.versioned("", d.node, l)
 	}
 }
@@ -153,10 +144,14 @@ func (d *dirScan) versioned(rel string, n *node, l live) (descend bool, known in
 	}
 	switch {
 	case n.scheduledDelete():
-		e.Status = Deleted
+		told := d.deleted(e)
+		descend = isDir && l.exists && l.values.Kind == metadata.Dir // it may hold what is not versioned
 		if parent := d.copy.record().node(parentOf(rel)); rel != "" && parent != nil && parent.scheduledDelete() {
 			d.stirred = true
-			return false, known // the root of the deletion tells it
+			if told && d.wanted(e.Path) {
+				d.emit(e)
+			}
+			return descend, known // the root of the deletion tells it
 		}
 	case top.presence == presenceIncomplete:
 		e.Status = Incomplete
@@ -176,17 +171,21 @@ func (d *dirScan) versioned(rel string, n *node, l live) (descend bool, known in
 			}
 		}
 	}
+	if isDir && e.Status == Deleted && !descend {
+		d.deletedBelow(rel)
+	}
 	if n.actual != nil && n.actual.conflict != nil {
 		e.Status = Conflicted
 	}
 	d.conflict(e)
-	changed := d.propertyChanges(e)
-	if changed || !e.Clean() || e.Withheld {
+	d.propertyChanges(e)
+	marked := d.marks(e)
+	if marked || !e.Clean() || e.Withheld {
 		d.stirred = d.stirred || !descend && isDir
 	} else {
 		known.Flags |= index.Clean
 	}
-	if d.wanted(e.Path) && (changed || !e.Clean() || d.opt.All) {
+	if d.wanted(e.Path) && (!e.Clean() || d.opt.All || d.opt.Marks && marked) {
 		d.emit(e)
 	}
 	return descend, known
@@ -208,7 +207,7 @@ func (d *dirScan) compare(e *Entry, want metadata.Kind, props map[string]string,
 	if want != metadata.Dir && d.contentChanged(e, want, props, known) {
 		e.Status = Modified
 	}
-	if top.opDepth == 0 {
+	if top.opDepth == 0 && e.Path != "" { // the metadata of the machine's own root is not ours to judge
 		base, unknown, problems := metadata.Wanted(propLookup(n.baseProps()), svnKind(want), d.def, d.tree.Names)
 		for _, err := range problems {
 			d.warn("%s: %v", e.Path, err)
@@ -216,6 +215,53 @@ func (d *dirScan) compare(e *Entry, want metadata.Kind, props map[string]string,
 		d.lacks(e.Path, unknown)
 		e.Metadata = metadata.Compare(base, e.live.values, d.tree.Names)
 	}
+}
+
+// deleted notes a deletion, and says whether svn tells it even below another
+// one, which says it already: it was moved before, or is marked.
+func (d *dirScan) deleted(e *Entry) (told bool) {
+	e.Status = Deleted
+	if rare := e.node.top().rare; rare != nil && rare.movedTo != "" {
+		e.Note, told = "moved to "+d.copy.path(rare.movedTo), true
+	}
+	return (d.marks(e) || told) && d.opt.Marks
+}
+
+// deletedBelow tells what is to be told of a deleted directory that is not on
+// disk any more.
+func (d *dirScan) deletedBelow(dir string) {
+	if !d.opt.Marks {
+		return
+	}
+	for _, n := range d.copy.record().dirs[dir] {
+		if !n.visible() || !n.scheduledDelete() {
+			continue
+		}
+		e := d.entry(joinPath(dir, n.name), n, live{})
+		if d.deleted(e) && d.wanted(e.Path) {
+			d.emit(e)
+		}
+		d.deletedBelow(e.rel)
+	}
+}
+
+// marks notes what svn says of a path beside its changes.
+func (d *dirScan) marks(e *Entry) bool {
+	n, top, rec := e.node, e.node.top(), d.copy.record()
+	if n.actual != nil {
+		e.Changelist = n.actual.changelist
+	}
+	dir := d.node.base()
+	if e.rel != "" && dir != nil && top.opDepth == 0 && !top.fileExt && (top.elsewhere() || dir.elsewhere()) {
+		path := rec.reposPath(e.rel, top)
+		if e.Switched = path != joinPath(rec.reposPath(d.rel, dir), n.name); e.Switched {
+			e.From = path
+		}
+	}
+	if b := n.base(); b != nil && len(rec.tokens) > 0 {
+		e.Token = rec.tokens[rec.reposPath(e.rel, b)]
+	}
+	return e.Switched || e.Token || e.Changelist != ""
 }
 
 // propertyChanges notes the properties that differ from the recorded ones.

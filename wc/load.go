@@ -46,6 +46,15 @@ func loadRecord(conn *sqlite.Conn) (*record, error) {
 	}); err != nil {
 		return nil, err
 	}
+	if err := query(conn, "SELECT repos_relpath FROM LOCK", func(s *sqlite.Stmt) error {
+		if rec.tokens == nil {
+			rec.tokens = map[string]bool{}
+		}
+		rec.tokens[s.ColumnText(0)] = true
+		return nil
+	}); err != nil {
+		return nil, err
+	}
 	err := query(conn, "SELECT count(*) FROM WORK_QUEUE", func(s *sqlite.Stmt) error {
 		rec.queue = s.ColumnInt(0)
 		return nil
@@ -125,11 +134,11 @@ func (l *loader) take(s *sqlite.Stmt) error {
 	if r.hasRepos && !l.implied(l.buf) {
 		r.rare = &rareRow{reposPath: string(l.buf), elsewhere: true}
 	}
-	if !s.ColumnIsNull(11) || s.ColumnLen(13) > len("()") {
+	if !s.ColumnIsNull(11) || !s.ColumnIsNull(13) {
 		if r.rare == nil {
 			r.rare = &rareRow{}
 		}
-		r.rare.movedTo, r.rare.inherited = s.ColumnText(11), skelText(s, 13)
+		r.rare.movedTo, r.rare.inherited, r.rare.inherits = s.ColumnText(11), skelText(s, 13), !s.ColumnIsNull(13)
 		if _, err := parseInherited(r.rare.inherited); err != nil {
 			return fmt.Errorf("%q: inherited properties: %w", l.path, err)
 		}

@@ -16,6 +16,7 @@ type StatusOptions struct {
 	Paths    []string // only these and what is below them; none means everything
 	All      bool     // clean paths as well
 	NoIgnore bool     // ignored paths as well
+	Marks    bool     // clean paths as well that are switched, locked or on a changelist
 
 	beneath bool // what conflicts hide: the state of the live path itself
 }

@@ -81,7 +81,7 @@ func (s *scan) walk() ([]*dirScan, error) {
 		if x.valid {
 			proofs = append(proofs, top)
 		} else {
-			top.node, top.rules, top.def = c.record().root, c.record().inheritedRules(), defaultsOf(c.user)
+			top.node, top.def = c.record().root, defaultsOf(c.user)
 			tops = append(tops, top)
 		}
 	}
@@ -200,7 +200,7 @@ func (j job) changed() (jobs []job) {
 		}
 		one := j
 		one.rel, one.node = strings.Clone(rel), n
-		one.rules, one.def = rec.inheritedRules(), rec.defaults(rel, c.tree.Names, defaultsOf(c.user))
+		one.def = rec.defaults(rel, c.tree.Names, defaultsOf(c.user))
 		if rel != "" {
 			one.rules = c.rulesAt(parentOf(rel))
 			if v, ok := x.old.Find(rel); ok {
@@ -324,9 +324,8 @@ func (d *dirScan) stable() {
 // inherit takes the directory's own properties into the rules and defaults for
 // its children.
 func (d *dirScan) inherit() {
-	props := d.node.props()
-	d.rules = d.rules.Child(d.path, props["svn:ignore"], props["svn:global-ignores"])
-	v := props[metadata.PropDefaults]
+	d.rules = d.node.rules(d.path, d.rules)
+	v := d.node.props()[metadata.PropDefaults]
 	if v == "" {
 		return
 	}

@@ -64,8 +64,13 @@ type rareRow struct {
 	reposPath string // where it is not the root's path with the row's own
 	elsewhere bool   // reposPath counts
 	movedTo   string
-	inherited string // skel; only on the root
+	inherits  bool   // inherited counts: the root, and what was switched
+	inherited string // skel
 }
+
+// elsewhere says that the row's path in the repository is not implied by the
+// root's.
+func (r *row) elsewhere() bool { return r.rare != nil && r.rare.elsewhere }
 
 // node is all layers of one path, deepest operation first.
 type node struct {
@@ -149,8 +154,9 @@ type record struct {
 	rootPath  string             // of the working copy in the repository
 	reposRoot string
 	reposUUID string
-	locked    []string // directories with a WC_LOCK row
-	queue     int      // unfinished items in WORK_QUEUE
+	locked    []string        // directories with a WC_LOCK row
+	queue     int             // unfinished items in WORK_QUEUE
+	tokens    map[string]bool // paths in the repository whose locks this working copy holds
 }
 
 // node is what is recorded at rel, nil for nothing.
@@ -183,23 +189,25 @@ func (rec *record) all() iter.Seq2[string, *node] {
 	}
 }
 
-// inheritedRules are the ignore patterns that the working copy's root inherits
-// from above it in the repository.
-func (rec *record) inheritedRules() (rules ignore.Rules) {
-	b := rec.root.base()
-	if b == nil || b.rare == nil {
-		return rules
+// rules are the ignore patterns in force for what is in a directory, from those
+// of its parent. The root of a working copy and a switched directory inherit
+// from what is above them in the repository instead.
+func (n *node) rules(path string, parent ignore.Rules) ignore.Rules {
+	rules := parent
+	if top := n.top(); top.rare != nil && top.rare.inherits {
+		above, _ := parseInherited(top.rare.inherited) // checked when loaded
+		rules = ignore.Rules{}
+		for _, p := range above {
+			rules = rules.Child("^/"+p.path, "", p.props["svn:global-ignores"])
+		}
 	}
-	parents, _ := parseInherited(b.rare.inherited) // checked when loaded
-	for _, p := range parents {
-		rules = rules.Child("^/"+p.path, "", p.props["svn:global-ignores"])
-	}
-	return rules
+	props := n.props()
+	return rules.Child(path, props["svn:ignore"], props["svn:global-ignores"])
 }
 
 // reposPath is the path of a row in the repository, rel being the node's.
 func (rec *record) reposPath(rel string, r *row) string {
-	if r.rare != nil && r.rare.elsewhere {
+	if r.elsewhere() {
 		return r.rare.reposPath
 	}
 	return joinPath(rec.rootPath, rel)

@@ -14,15 +14,14 @@ func (t *Tree) WhyIgnored(path string) (ignore.Verdict, string, error) {
 	if c == nil {
 		return ignore.Verdict{}, "", ErrNotWorkingCopy
 	}
-	rules := c.record().inheritedRules()
+	var rules ignore.Rules
 	dir := ""
 	for _, name := range strings.Split(rel, "/") {
 		n := c.record().node(dir)
 		if n == nil || !n.visible() || n.top().kind != kindDir {
 			break
 		}
-		props := n.props()
-		rules = rules.Child(c.path(dir), props["svn:ignore"], props["svn:global-ignores"])
+		rules = n.rules(c.path(dir), rules)
 		at := joinPath(dir, name)
 		if !c.Versioned(at) {
 			return rules.Verdict(name), c.path(at), nil

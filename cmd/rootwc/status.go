@@ -27,7 +27,7 @@ func (c *statusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	entries, err := t.Status(a.ctx, wc.StatusOptions{Paths: rels, NoIgnore: c.NoIgnore})
+	entries, err := t.Status(a.ctx, wc.StatusOptions{Paths: rels, NoIgnore: c.NoIgnore, Marks: true})
 	if err != nil {
 		return fmt.Errorf("cannot tell the status: %w", err)
 	}
@@ -37,7 +37,7 @@ func (c *statusCmd) Run(a *app) error {
 	wrong := a.wrongExternals(rels)
 	differences := len(wrong) > 0
 	for _, e := range entries {
-		differences = differences || e.Status != wc.Ignored
+		differences = differences || e.Status != wc.Ignored && !e.Clean()
 	}
 	if c.JSON {
 		err = a.statusJSON(t, entries, !differences)
@@ -88,7 +88,7 @@ func within(rels []string, path string) bool {
 
 func (a *app) statusText(entries []*wc.Entry, wrong []externals.External) {
 	for _, e := range entries {
-		a.line(e.Status.Letter(), e.Path, e.Words())
+		a.line(e.Letter(), e.Path, e.Words())
 	}
 	if len(wrong) > 0 {
 		fmt.Fprintln(a.out, "\nexternals:")
@@ -147,6 +147,10 @@ type (
 		Metadata    []changeDoc `json:"metadata,omitempty"`
 		Properties  []string    `json:"properties,omitempty"`
 		Withheld    bool        `json:"withheld,omitempty"`
+		Copied      bool        `json:"copied,omitempty"`
+		Switched    string      `json:"switched,omitempty"` // to that path in the repository
+		LockToken   bool        `json:"lockToken,omitempty"`
+		Changelist  string      `json:"changelist,omitempty"`
 		Note        string      `json:"note,omitempty"`
 	}
 	changeDoc struct {
@@ -176,7 +180,8 @@ func (a *app) statusJSON(t *wc.Tree, entries []*wc.Entry, clean bool) error {
 
 func entryJSON(e *wc.Entry) entryDoc {
 	d := entryDoc{Path: e.Path, WorkingCopy: e.WorkingCopy(), Status: string(e.Status), Kind: e.Kind.String(),
-		Properties: e.Properties, Withheld: e.Withheld, Note: e.Note}
+		Properties: e.Properties, Withheld: e.Withheld, Note: e.Note,
+		Copied: e.Copied, Switched: e.From, LockToken: e.Token, Changelist: e.Changelist}
 	if e.Status == wc.Unstorable {
 		d.Path, d.PathBytes = safe(e.Path), []byte(e.Path)
 	}
