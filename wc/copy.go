@@ -35,6 +35,7 @@ type Copy struct {
 	summary summary
 	mu      sync.Mutex
 	rec     *record // see record
+	asked   *asked  // svn's answers, where its database is not understood
 }
 
 // openCopy opens the working copy at path. Its directory is reached through
@@ -86,7 +87,14 @@ func (c *Copy) record() *record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.rec == nil {
-		if err := c.load(); err != nil {
+		var err error
+		if c.asked == nil {
+			err = c.load()
+		}
+		if err == nil && c.asked != nil {
+			err = fmt.Errorf("cannot read working copy %q: %w", c.dir, c.asked.why)
+		}
+		if err != nil {
 			c.tree.broken = errors.Join(c.tree.broken, err)
 			c.rec = &record{root: &node{layers: []row{{kind: kindDir}}}, rootPath: c.summary.Path, reposRoot: c.summary.Root, reposUUID: c.summary.UUID}
 		}
@@ -124,8 +132,12 @@ func (c *Copy) load() error {
 		return fmt.Errorf("cannot open working copy %q: %s is no directory", c.dir, AdminDir)
 	}
 	c.key = c.databaseKey() // first: what changes after it is found out by it
+	c.asked = nil
 	rec, err := readRecord(c.admin("wc.db"))
+	var doubt *doubtError
 	switch {
+	case errors.As(err, &doubt):
+		return c.ask(doubt)
 	case errors.Is(err, fs.ErrPermission):
 		return Hint(fmt.Errorf("cannot read working copy %q: %w", c.dir, cause(err)), "run rootwc as the owner of %s", filepath.Join(c.dir, AdminDir))
 	case errors.Is(err, fs.ErrNotExist):
@@ -254,6 +266,9 @@ func (c *Copy) Property(rel, name string) (string, bool) {
 // Versioned says whether svn knows rel and does not have it scheduled for
 // deletion.
 func (c *Copy) Versioned(rel string) bool {
+	if c.asked != nil {
+		return c.asked.versioned(rel)
+	}
 	n := c.record().node(rel)
 	return n != nil && n.visible() && !n.scheduledDelete()
 }
@@ -310,7 +325,10 @@ type Trouble struct{ What, Remedy string }
 // Trouble looks for what stops rootwc from working on the copy.
 func (c *Copy) Trouble() []Trouble {
 	var found []Trouble
-	if len(c.record().locked) > 0 || c.record().queue > 0 {
+	if c.asked != nil {
+		return []Trouble{{"rootwc can only tell its status: " + c.asked.why.Error(), "when no svn is at work there: svn cleanup " + c.dir + "; or a newer rootwc"}}
+	}
+	if len(c.record().locked) > 0 {
 		found = append(found, Trouble{"svn has locked it, or was interrupted in it", "when no svn is at work there: svn cleanup " + c.dir})
 	}
 	if info, err := c.fs.Lstat(AdminDir); err == nil && info.Mode().Perm()&0o077 != 0 {

@@ -45,7 +45,7 @@ func TestAgainstSvn(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			for range states {
 				l.change(r)
-				if l.compare(); t.Failed() {
+				if l.compare(r.IntN(4) == 0); t.Failed() {
 					t.Logf("changes:\n%s", strings.Join(l.log, "\n"))
 					return
 				}
@@ -205,8 +205,9 @@ func (l *lab) paths() (all, files, dirs []string) {
 	return append(all, "text"), append(files, "fresh"), append(dirs, ".") // there may be none
 }
 
-// compare asks svn and rootwc, the latter with and without an index.
-func (l *lab) compare() {
+// compare asks svn and rootwc, the latter with and without an index, and by
+// way of svn.
+func (l *lab) compare(ask bool) {
 	l.t.Helper()
 	with := l.rootwc()
 	want := l.svn()
@@ -224,8 +225,11 @@ func (l *lab) compare() {
 	if err := os.RemoveAll(l.path("var/lib/rootwc/index")); err != nil {
 		l.t.Fatal(err)
 	}
-	without := l.rootwc()
-	for name, got := range map[string][]string{"without an index": without, "with an index": with} {
+	answers := map[string][]string{"with an index": with, "without an index": l.rootwc()}
+	if ask {
+		answers["by asking svn"] = l.rootwc(wc.AskSvn)
+	}
+	for name, got := range answers {
 		if !slices.Equal(got, want) {
 			l.t.Errorf("%s:\n%s", name, differ(want, got))
 		}
@@ -301,6 +305,10 @@ func ours(path string) bool {
 	return false
 }
 
+// aboveExternal says whether a path is unversioned to svn or rootwc only because
+// of the external that it holds or is.
+func aboveExternal(path string) bool { return path == "a" || path == "e" || path == "e/extfile" }
+
 type svnEntry struct {
 	Path   string `xml:"path,attr"`
 	Status struct {
@@ -321,7 +329,7 @@ func (e *svnEntry) line() string {
 	switch {
 	case s.Tree || item == "conflicted" || s.Props == "conflicted":
 		item = "conflicted"
-	case item == "external", item == "unversioned" && e.Path == "e/extfile":
+	case item == "external", item == "unversioned" && aboveExternal(e.Path):
 		return ""
 	}
 	// svn says of what a copied directory holds that it is copied; so does
@@ -351,7 +359,7 @@ func line(item, path string, props, switched, lock bool, list string) string {
 }
 
 // rootwc gives rootwc's answer in the same form. Metadata is not compared.
-func (l *lab) rootwc() []string {
+func (l *lab) rootwc(before ...func(*wc.Tree) error) []string {
 	l.t.Helper()
 	if err := os.MkdirAll(l.path(wc.StatePath), 0o700); err != nil {
 		l.t.Fatal(err)
@@ -366,14 +374,19 @@ func (l *lab) rootwc() []string {
 		l.t.Fatal(err)
 	}
 	externals.Discover(t)
-	entries, err := t.Status(context.Background(), wc.StatusOptions{NoIgnore: true, Marks: true})
+	for _, do := range before {
+		if err := do(t); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	entries, err := t.Status(context.Background(), wc.StatusOptions{NoIgnore: true, Review: true})
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	var lines []string
 	for _, e := range entries {
-		if e.Status == wc.Unversioned && (e.Path == "a" || e.Path == "e") {
-			continue // holds an external that is not defined any more
+		if e.Status == wc.Unversioned && aboveExternal(e.Path) {
+			continue
 		}
 		if line := line(string(e.Status), orRoot(e.Path), len(e.Properties) > 0, e.Switched, e.Token, e.Changelist); line != "" && !ours(e.Path) {
 			lines = append(lines, line)

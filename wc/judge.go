@@ -46,8 +46,10 @@ func (d *dirScan) child(child *node, disk fs.DirEntry) {
 			if d.wanted(path) {
 				d.emit(&Entry{Path: path, Status: Conflicted, Kind: metadata.File, Note: "tree conflict", copy: d.copy, rel: rel, node: child})
 			}
-		case disk != nil:
+		case disk != nil && (child == nil || child.top().opDepth == 0):
 			d.unversioned(rel, path, disk)
+		case disk != nil: // deleted in a copy; svn does not tell what is there now
+			d.stirred = true
 		}
 		return
 	}
@@ -185,7 +187,7 @@ func (d *dirScan) versioned(rel string, n *node, l live) (descend bool, known in
 	} else {
 		known.Flags |= index.Clean
 	}
-	if d.wanted(e.Path) && (!e.Clean() || d.opt.All || d.opt.Marks && marked) {
+	if d.wanted(e.Path) && (!e.Clean() || d.opt.All || d.opt.Review && marked) {
 		d.emit(e)
 	}
 	return descend, known
@@ -224,13 +226,13 @@ func (d *dirScan) deleted(e *Entry) (told bool) {
 	if rare := e.node.top().rare; rare != nil && rare.movedTo != "" {
 		e.Note, told = "moved to "+d.copy.path(rare.movedTo), true
 	}
-	return (d.marks(e) || told) && d.opt.Marks
+	return (d.marks(e) || told) && d.opt.Review
 }
 
 // deletedBelow tells what is to be told of a deleted directory that is not on
 // disk any more.
 func (d *dirScan) deletedBelow(dir string) {
-	if !d.opt.Marks {
+	if !d.opt.Review {
 		return
 	}
 	for _, n := range d.copy.record().dirs[dir] {

@@ -56,7 +56,9 @@ func loadRecord(conn *sqlite.Conn) (*record, error) {
 		return nil, err
 	}
 	err := query(conn, "SELECT count(*) FROM WORK_QUEUE", func(s *sqlite.Stmt) error {
-		rec.queue = s.ColumnInt(0)
+		if s.ColumnInt(0) > 0 {
+			return errors.New("svn was interrupted in it")
+		}
 		return nil
 	})
 	if err == nil && (rec.root == nil || rec.root.base() == nil) {
@@ -129,6 +131,8 @@ func (l *loader) take(s *sqlite.Stmt) error {
 			return fmt.Errorf("malformed checksum of %q", l.path)
 		}
 		r.hasChecksum = true
+	} else if len(l.buf) > 0 {
+		return fmt.Errorf("unknown checksum of %q", l.path)
 	}
 	l.buf = column(s, 5, l.buf)
 	if r.hasRepos && !l.implied(l.buf) {

@@ -211,5 +211,32 @@ func (w *Work) resolveSvn(ctx context.Context, c *Copy, rel string, opt ResolveO
 	if err := s.svnTargets(ctx, []string{rel}, "resolve", "--quiet", "--accept", "working"); err != nil {
 		return fmt.Errorf("cannot resolve %q: %w", opt.Path, err)
 	}
+	for _, marker := range conflictMarkers(n.actual.conflict) {
+		l, err := w.tree.look(c, marker)
+		if err == nil && l.exists && l.values.Kind == metadata.File && !c.Versioned(marker) {
+			p.Steps = append(p.Steps, step{Act: actRemove, Rel: marker, Expect: l.identity()})
+		}
+	}
 	return w.place(p)
+}
+
+// conflictMarkers are the files that svn has put beside a conflict, from its
+// record: ((WHY) ((text (OLD MINE THEIRS)) (prop (REJECTS) …) …)), as
+// libsvn_wc/conflicts.h has it.
+func conflictMarkers(conflict []byte) (rels []string) {
+	s, err := parseSkel(conflict)
+	if err != nil || len(s.list) < 2 {
+		return nil
+	}
+	for _, kind := range s.list[1].list {
+		if len(kind.list) < 2 {
+			continue
+		}
+		for _, marker := range kind.list[1].list {
+			if len(marker.atom) > 0 && !marker.isList {
+				rels = append(rels, string(marker.atom))
+			}
+		}
+	}
+	return rels
 }

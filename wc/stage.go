@@ -48,7 +48,10 @@ const (
 
 // newStage makes the stage of a live working copy and locks that.
 func (c *Copy) newStage(dir string) (*stage, error) {
-	if len(c.record().locked) > 0 || c.record().queue > 0 {
+	if c.asked != nil {
+		return nil, Refuse("working copy %q: %w", c.dir, c.asked.why)
+	}
+	if len(c.record().locked) > 0 {
 		return nil, Hint(Refuse("working copy %q is locked by svn, or was left in the middle of something", c.dir),
 			"when no svn is at work there, run: svn cleanup %s", c.dir)
 	}

@@ -16,7 +16,12 @@ type StatusOptions struct {
 	Paths    []string // only these and what is below them; none means everything
 	All      bool     // clean paths as well
 	NoIgnore bool     // ignored paths as well
-	Marks    bool     // clean paths as well that are switched, locked or on a changelist
+
+	// Review is for a person's eyes: it lists clean paths as well that are
+	// switched, locked or on a changelist, and takes svn's word where rootwc does
+	// not understand a working copy's database. Nothing can be done there, and
+	// without Review that is an error.
+	Review bool
 
 	beneath bool // what conflicts hide: the state of the live path itself
 }

@@ -102,6 +102,8 @@ func parseList(r io.Reader) ([]SurveyNode, error) {
 	return nodes, nil
 }
 
+// parsePropList reads "svn proplist --xml --verbose", by path relative to url;
+// without a url, of a working copy that was asked for as ".".
 func parsePropList(r io.Reader, url string) (map[string]map[string]string, error) {
 	var doc struct {
 		Targets []struct {
@@ -118,7 +120,12 @@ func parsePropList(r io.Reader, url string) (map[string]map[string]string, error
 	}
 	all := map[string]map[string]string{}
 	for _, t := range doc.Targets {
-		rel := UnescapeURL(strings.TrimPrefix(strings.TrimPrefix(t.Path, url), "/"))
+		rel := t.Path
+		if url != "" {
+			rel = UnescapeURL(strings.TrimPrefix(strings.TrimPrefix(rel, url), "/"))
+		} else if rel == "." {
+			rel = ""
+		}
 		props := map[string]string{}
 		for _, p := range t.Properties {
 			value := p.Value

@@ -66,6 +66,7 @@ type unknownNames struct {
 func (s *scan) walk() ([]*dirScan, error) {
 	var copies []*copyIndex
 	var tops, proofs []job
+	var told []*dirScan
 	for _, c := range s.tree.Copies {
 		if !s.leads(c.Path) {
 			continue
@@ -78,7 +79,12 @@ func (s *scan) walk() ([]*dirScan, error) {
 		x := s.openIndex(c)
 		copies = append(copies, x)
 		top := job{copy: c, index: x, root: fd}
-		if x.valid {
+		if c.asked != nil && !s.opt.Review {
+			return nil, Refuse("working copy %q: %w: rootwc can tell its status, and no more", c.dir, c.asked.why)
+		}
+		if c.asked != nil {
+			told = append(told, c.asked.tell(s, top))
+		} else if x.valid {
 			proofs = append(proofs, top)
 		} else {
 			top.node, top.def = c.record().root, defaultsOf(c.user)
@@ -105,7 +111,7 @@ func (s *scan) walk() ([]*dirScan, error) {
 	for _, x := range copies {
 		x.write()
 	}
-	return append(done, p.done...), nil
+	return slices.Concat(told, done, p.done), nil
 }
 
 // workerCount is how many work at once: most of the time they wait for the

@@ -54,6 +54,8 @@ type Tree struct {
 	BadTable error
 	// Warn receives what is no error, one sentence each.
 	Warn func(format string, args ...any)
+	// Detail receives what only a curious reader wants to know.
+	Detail func(format string, args ...any)
 	// Progress receives what long work is at; never nil after [Open].
 	Progress func(what string, done, total int)
 
@@ -77,6 +79,7 @@ func Open(root string) (*Tree, error) {
 	t := &Tree{
 		Root: abs, fs: dir, Withhold: true,
 		Warn:     func(string, ...any) {},
+		Detail:   func(string, ...any) {},
 		Progress: func(string, int, int) {},
 	}
 	t.State = newState(t)

@@ -155,7 +155,6 @@ type record struct {
 	reposRoot string
 	reposUUID string
 	locked    []string        // directories with a WC_LOCK row
-	queue     int             // unfinished items in WORK_QUEUE
 	tokens    map[string]bool // paths in the repository whose locks this working copy holds
 }
 
@@ -236,7 +235,8 @@ func openDB(path string) (*sqlite.Conn, error) {
 }
 
 // readRecord loads the wc.db at path. The read transaction is over when it
-// returns: svn may write again.
+// returns: svn may write again. The error is a [*doubtError] when svn may know
+// better.
 func readRecord(path string) (*record, error) {
 	conn, err := openDB(path)
 	if err != nil {
@@ -244,10 +244,13 @@ func readRecord(path string) (*record, error) {
 	}
 	defer conn.Close()
 	rec, err := loadRecord(conn)
-	if err != nil {
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultOK:
+		return rec, nil
+	case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultIOErr, sqlite.ResultNoMem, sqlite.ResultInterrupt:
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return rec, nil
+	return nil, &doubtError{fmt.Errorf("%s: %w", path, err)}
 }
 
 // splitPath cuts a slash-separated path into its directory and name.

@@ -27,7 +27,7 @@ func (c *statusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	entries, err := t.Status(a.ctx, wc.StatusOptions{Paths: rels, NoIgnore: c.NoIgnore, Marks: true})
+	entries, err := t.Status(a.ctx, wc.StatusOptions{Paths: rels, NoIgnore: c.NoIgnore, Review: true})
 	if err != nil {
 		return fmt.Errorf("cannot tell the status: %w", err)
 	}
