@@ -100,10 +100,11 @@ func (c *Copy) ask(why error) error {
 	}
 	path := UnescapeURL(strings.TrimPrefix(strings.TrimPrefix(info.URL, info.Root), "/"))
 	c.asked, c.rec, c.key = a, nil, nil // nothing to build an index on
-	c.summary = summary{Path: path, Root: info.Root, UUID: info.UUID, Revision: info.Revision, Definitions: map[string]string{}, At: map[string]string{}}
+	c.summary = summary{Path: path, Root: info.Root, UUID: info.UUID, Revision: info.Revision,
+		Externals: &externalsSummary{Definitions: map[string]string{}, At: map[string]string{}}}
 	for rel, props := range a.props {
 		if v := props["svn:externals"]; v != "" {
-			c.summary.Definitions[rel], c.summary.At[rel] = v, joinPath(path, rel)
+			c.summary.Externals.Definitions[rel], c.summary.Externals.At[rel] = v, joinPath(path, rel)
 		}
 	}
 	return nil
@@ -139,7 +140,7 @@ func parseStatus(r io.Reader) ([]askedPath, error) {
 		switch Status(p.State.Item) {
 		case "external":
 			return true
-		case Missing, Deleted: // the directory that is not there tells it
+		case Missing, Deleted, Incomplete: // the directory that is not there tells it
 			return above == Missing || above == Obstructed
 		}
 		return false

@@ -257,6 +257,7 @@ func (x *copyIndex) write() {
 	if !x.save {
 		return
 	}
+	x.copy.externals()
 	text, err := json.Marshal(x.copy.summary)
 	if err != nil {
 		return

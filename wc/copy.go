@@ -81,8 +81,8 @@ func (c *Copy) open() error {
 	return c.reload()
 }
 
-// record is what the database says of each path. It is read when first asked
-// for. When that fails the record is an empty one, and [Tree.Status] fails.
+// record is what the database says of each path. When it cannot be read the
+// record is an empty one, and the tree is broken: see [Tree.broken].
 func (c *Copy) record() *record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,11 +95,28 @@ func (c *Copy) record() *record {
 			err = fmt.Errorf("cannot read working copy %q: %w", c.dir, c.asked.why)
 		}
 		if err != nil {
-			c.tree.broken = errors.Join(c.tree.broken, err)
-			c.rec = &record{root: &node{layers: []row{{kind: kindDir}}}, rootPath: c.summary.Path, reposRoot: c.summary.Root, reposUUID: c.summary.UUID}
+			c.tree.fail(err)
+			c.rec = &record{whole: true, root: &node{layers: []row{{kind: kindDir}}}, rootPath: c.summary.Path, reposRoot: c.summary.Root, reposUUID: c.summary.UUID}
 		}
 	}
 	return c.rec
+}
+
+// whole makes sure that all of the record is read, by svn where rootwc does
+// not understand it.
+func (c *Copy) whole() error {
+	if c.asked != nil {
+		return nil
+	}
+	err := c.record().readAll()
+	var doubt *doubtError
+	if errors.As(err, &doubt) {
+		return c.ask(doubt)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read working copy %q: %w", c.dir, err)
+	}
+	return nil
 }
 
 // identify notes the owner and device of the directory.
@@ -133,7 +150,7 @@ func (c *Copy) load() error {
 	}
 	c.key = c.databaseKey() // first: what changes after it is found out by it
 	c.asked = nil
-	rec, err := readRecord(c.admin("wc.db"))
+	rec, err := openRecord(c.admin("wc.db"), c.tree.fail)
 	var doubt *doubtError
 	switch {
 	case errors.As(err, &doubt):
@@ -145,22 +162,43 @@ func (c *Copy) load() error {
 	case err != nil:
 		return fmt.Errorf("cannot read working copy %q: %w", c.dir, err)
 	}
-	c.rec, c.summary = rec, rec.summary()
+	c.rec.close()
+	c.rec = rec
+	c.summary = summary{Path: rec.rootPath, Root: rec.reposRoot, UUID: rec.reposUUID, Revision: rec.root.base().revision}
 	return nil
 }
 
 // summary is what can be told of a working copy without its record.
 type summary struct {
-	Path        string            // of its root in the repository
-	Root, UUID  string            // of the repository
-	Revision    int64             // of the root directory
-	Definitions map[string]string `json:",omitempty"` // svn:externals by directory
-	At          map[string]string `json:",omitempty"` // the paths of those directories in the repository
-	Files       []string          `json:",omitempty"` // file externals
+	Path       string // of its root in the repository
+	Root, UUID string // of the repository
+	Revision   int64  // of the root directory
+
+	Externals *externalsSummary // nil until somebody asks
 }
 
-func (rec *record) summary() summary {
-	s := summary{Path: rec.rootPath, Root: rec.reposRoot, UUID: rec.reposUUID, Revision: rec.root.base().revision, Definitions: rec.definitions(), At: map[string]string{}}
+// externalsSummary is what the record says of externals.
+type externalsSummary struct {
+	Definitions map[string]string // svn:externals by directory
+	At          map[string]string // the paths of those directories in the repository
+	Files       []string          // file externals
+}
+
+// externals is what the record says of externals, which takes all of it.
+func (c *Copy) externals() *externalsSummary {
+	if c.summary.Externals == nil {
+		if err := c.whole(); err != nil {
+			c.tree.fail(err)
+		}
+		if c.summary.Externals == nil { // svn was not asked
+			c.summary.Externals = c.record().externals()
+		}
+	}
+	return c.summary.Externals
+}
+
+func (rec *record) externals() *externalsSummary {
+	s := &externalsSummary{Definitions: rec.definitions(), At: map[string]string{}}
 	for dir := range s.Definitions {
 		s.At[dir] = rec.pathOf(dir)
 	}
@@ -242,12 +280,12 @@ func UnescapeURL(u string) string {
 
 // Definitions returns the svn:externals property of every directory that has
 // one, by path relative to the working copy, local edits included.
-func (c *Copy) Definitions() map[string]string { return c.summary.Definitions }
+func (c *Copy) Definitions() map[string]string { return c.externals().Definitions }
 
 // DirURL is the URL of a versioned directory, relative to the working copy;
 // for one not committed yet, the URL it will have.
 func (c *Copy) DirURL(rel string) string {
-	if path, ok := c.summary.At[rel]; ok {
+	if path, ok := c.externals().At[rel]; ok {
 		return c.urlOf(path)
 	}
 	return c.urlOf(c.record().pathOf(rel))
@@ -289,7 +327,7 @@ func (c *Copy) tightenAdmin() {
 
 // FileExternal says whether rel was put there by a file external.
 func (c *Copy) FileExternal(rel string) bool {
-	_, found := slices.BinarySearch(c.summary.Files, rel)
+	_, found := slices.BinarySearch(c.externals().Files, rel)
 	return found
 }
 

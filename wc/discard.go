@@ -12,7 +12,7 @@ import (
 // Discard deletes a working copy with its versioned files. The caller has
 // made sure that nothing in it is uncommitted; what is not versioned stays.
 func (w *Work) Discard(c *Copy) error {
-	rels := make([]string, 0, c.record().count)
+	var rels []string
 	for rel, n := range c.record().all() {
 		if rel != "" && n.visible() {
 			rels = append(rels, rel)

@@ -148,12 +148,15 @@ func (d *dirScan) versioned(rel string, n *node, l live) (descend bool, known in
 	case n.scheduledDelete():
 		told := d.deleted(e)
 		descend = isDir && l.exists && l.values.Kind == metadata.Dir // it may hold what is not versioned
-		if parent := d.copy.record().node(parentOf(rel)); rel != "" && parent != nil && parent.scheduledDelete() {
+		if int(n.top().opDepth) != pathDepth(rel) { // the root of the deletion or replacement tells it
 			d.stirred = true
 			if told && d.wanted(e.Path) {
 				d.emit(e)
 			}
-			return descend, known // the root of the deletion tells it
+			if isDir && !descend {
+				d.deletedBelow(rel)
+			}
+			return descend, known
 		}
 	case top.presence == presenceIncomplete:
 		e.Status = Incomplete
@@ -235,7 +238,7 @@ func (d *dirScan) deletedBelow(dir string) {
 	if !d.opt.Review {
 		return
 	}
-	for _, n := range d.copy.record().dirs[dir] {
+	for _, n := range d.copy.record().children(dir) {
 		if !n.visible() || !n.scheduledDelete() {
 			continue
 		}

@@ -13,58 +13,112 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
-func loadRecord(conn *sqlite.Conn) (*record, error) {
-	if err := query(conn, "BEGIN", nil); err != nil {
-		return nil, err
+// readHead reads what a record tells of the whole working copy, and its root.
+func (rec *record) readHead() error {
+	if err := query(rec.conn, "BEGIN", nil); err != nil {
+		return err
 	}
-	defer query(conn, "ROLLBACK", nil)
-	rec := &record{}
-	if err := query(conn, "PRAGMA user_version", func(s *sqlite.Stmt) error {
+	defer query(rec.conn, "ROLLBACK", nil)
+	if err := query(rec.conn, "PRAGMA user_version", func(s *sqlite.Stmt) error {
 		rec.format = s.ColumnInt(0)
 		return nil
 	}); err != nil {
-		return nil, err
+		return err
 	}
 	if rec.format < minFormat || rec.format > maxFormat {
-		return nil, fmt.Errorf("working copy format %d is not one of %d to %d that this rootwc reads", rec.format, minFormat, maxFormat)
+		return fmt.Errorf("working copy format %d is not one of %d to %d that this rootwc reads", rec.format, minFormat, maxFormat)
 	}
-	if err := rec.loadNodes(conn); err != nil {
-		return nil, err
-	}
-	if err := rec.loadActual(conn); err != nil {
-		return nil, err
-	}
-	if err := query(conn, "SELECT r.root, r.uuid FROM REPOSITORY r JOIN NODES n ON n.repos_id = r.id WHERE n.local_relpath = '' AND n.op_depth = 0", func(s *sqlite.Stmt) error {
-		rec.reposRoot, rec.reposUUID = s.ColumnText(0), s.ColumnText(1)
+	if err := query(rec.conn, "SELECT n.repos_path, r.root, r.uuid FROM NODES n JOIN REPOSITORY r ON r.id = n.repos_id WHERE n.wc_id = 1 AND n.local_relpath = '' AND n.op_depth = 0", func(s *sqlite.Stmt) error {
+		rec.rootPath, rec.reposRoot, rec.reposUUID = s.ColumnText(0), s.ColumnText(1), s.ColumnText(2)
 		return nil
 	}); err != nil {
-		return nil, err
+		return err
 	}
-	if err := query(conn, "SELECT local_dir_relpath FROM WC_LOCK", func(s *sqlite.Stmt) error {
+	if err := query(rec.conn, "SELECT local_dir_relpath FROM WC_LOCK", func(s *sqlite.Stmt) error {
 		rec.locked = append(rec.locked, s.ColumnText(0))
 		return nil
 	}); err != nil {
-		return nil, err
+		return err
 	}
-	if err := query(conn, "SELECT repos_relpath FROM LOCK", func(s *sqlite.Stmt) error {
+	if err := query(rec.conn, "SELECT repos_relpath FROM LOCK", func(s *sqlite.Stmt) error {
 		if rec.tokens == nil {
 			rec.tokens = map[string]bool{}
 		}
 		rec.tokens[s.ColumnText(0)] = true
 		return nil
 	}); err != nil {
-		return nil, err
+		return err
 	}
-	err := query(conn, "SELECT count(*) FROM WORK_QUEUE", func(s *sqlite.Stmt) error {
+	if err := query(rec.conn, "SELECT count(*) FROM WORK_QUEUE", func(s *sqlite.Stmt) error {
 		if s.ColumnInt(0) > 0 {
 			return errors.New("svn was interrupted in it")
 		}
 		return nil
-	})
-	if err == nil && (rec.root == nil || rec.root.base() == nil) {
-		err = errors.New("no row for the working copy's root")
+	}); err != nil {
+		return err
 	}
-	return rec, err
+	l := newLoader(rec)
+	if err := query(rec.conn, selectNodes+" AND local_relpath = ''", l.take); err != nil {
+		return err
+	}
+	if rec.root = l.rootNode(); rec.root == nil || rec.root.base() == nil {
+		return errors.New("no row for the working copy's root")
+	}
+	return query(rec.conn, selectActual+" AND local_relpath = ''", func(s *sqlite.Stmt) (err error) {
+		rec.root.actual, err = actualOf(s)
+		return err
+	})
+}
+
+var errClosed = errors.New("the record of the working copy is closed")
+
+// readAll reads all directories, which is faster than one after the other.
+func (rec *record) readAll() error {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if rec.whole {
+		return nil
+	}
+	if rec.conn == nil {
+		return errClosed
+	}
+	if err := query(rec.conn, "BEGIN", nil); err != nil {
+		return err
+	}
+	defer query(rec.conn, "ROLLBACK", nil)
+	l := newLoader(rec)
+	if err := query(rec.conn, selectNodes, l.take); err != nil {
+		return rec.doubt(err)
+	}
+	rec.dirs = l.nodes()
+	if err := query(rec.conn, selectActual, rec.takeActual); err != nil {
+		return rec.doubt(err)
+	}
+	rec.whole = true
+	return nil
+}
+
+// readDir reads one directory.
+func (rec *record) readDir(dir string) error {
+	if rec.conn == nil {
+		return errClosed
+	}
+	l := newLoader(rec)
+	if err := rec.ask(selectNodes+" AND parent_relpath = ?", dir, l.take); err != nil {
+		return err
+	}
+	rec.dirs[dir] = l.nodes()[dir]
+	return rec.ask(selectActual+" AND parent_relpath = ?", dir, rec.takeActual)
+}
+
+// ask runs a query about a path, which SQLite compiles once.
+func (rec *record) ask(sql, path string, each func(*sqlite.Stmt) error) error {
+	stmt, err := rec.conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	stmt.BindText(1, path)
+	return errors.Join(rows(stmt, each), stmt.Reset())
 }
 
 // loader takes the rows of NODES in any order and makes nodes of them. It
@@ -89,22 +143,10 @@ type namedRow struct {
 	row  row
 }
 
-func (rec *record) loadNodes(conn *sqlite.Conn) error {
-	err := query(conn, "SELECT repos_path FROM NODES WHERE wc_id = 1 AND local_relpath = '' AND op_depth = 0", func(s *sqlite.Stmt) error {
-		rec.rootPath = s.ColumnText(0)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	l := &loader{rec: rec, dirs: map[string]*rowsOf{}}
-	err = query(conn, `SELECT local_relpath, op_depth, kind, presence, checksum, repos_path, revision, translated_size,
- last_mod_time, file_external IS NOT NULL, moved_here, moved_to, properties, inherited_props FROM NODES WHERE wc_id = 1`, l.take)
-	if err == nil {
-		l.finish()
-	}
-	return err
-}
+func newLoader(rec *record) *loader { return &loader{rec: rec, dirs: map[string]*rowsOf{}} }
+
+const selectNodes = `SELECT local_relpath, op_depth, kind, presence, checksum, repos_path, revision, translated_size,
+ last_mod_time, file_external IS NOT NULL, moved_here, moved_to, properties, inherited_props FROM NODES WHERE wc_id = 1`
 
 // take reads one row.
 func (l *loader) take(s *sqlite.Stmt) error {
@@ -186,15 +228,20 @@ func (l *loader) add(path []byte, r row) {
 	l.last.rows = append(l.last.rows, namedRow{l.names.keep(path[i+1:]), r})
 }
 
-// finish orders the rows and makes a node of those of one path.
-func (l *loader) finish() {
-	deepest := func(a, b row) int { return cmp.Compare(b.opDepth, a.opDepth) }
-	if len(l.root) > 0 {
-		slices.SortFunc(l.root, deepest)
-		l.rec.root = &node{layers: l.root}
-		l.rec.count++
+func deepest(a, b row) int { return cmp.Compare(b.opDepth, a.opDepth) }
+
+// rootNode is the node of the working copy's root, nil when no row was its.
+func (l *loader) rootNode() *node {
+	if len(l.root) == 0 {
+		return nil
 	}
-	l.rec.dirs = make(map[string][]*node, len(l.dirs))
+	slices.SortFunc(l.root, deepest)
+	return &node{layers: l.root}
+}
+
+// nodes orders the rows and makes a node of those of one path.
+func (l *loader) nodes() map[string][]*node {
+	dirs := make(map[string][]*node, len(l.dirs))
 	for dir, of := range l.dirs {
 		slices.SortFunc(of.rows, func(a, b namedRow) int {
 			if c := strings.Compare(a.name, b.name); c != 0 {
@@ -214,10 +261,10 @@ func (l *loader) finish() {
 			children = append(children, &nodes[len(nodes)-1])
 			from = i + 1
 		}
-		l.rec.dirs[dir] = children
-		l.rec.count += len(children)
+		dirs[dir] = children
 		delete(l.dirs, dir)
 	}
+	return dirs
 }
 
 // arena keeps many short strings in few allocations.
@@ -261,23 +308,32 @@ func skelText(s *sqlite.Stmt, i int) string {
 	return string(column(s, i, nil))
 }
 
-func (rec *record) loadActual(conn *sqlite.Conn) error {
-	return query(conn, "SELECT local_relpath, properties, changelist, conflict_data FROM ACTUAL_NODE WHERE wc_id = 1", func(s *sqlite.Stmt) error {
-		path := s.ColumnText(0)
-		a := &actual{props: skelText(s, 1), propsSet: !s.ColumnIsNull(1), changelist: s.ColumnText(2)}
-		if !s.ColumnIsNull(3) {
-			a.conflict = column(s, 3, nil)
-		}
-		if _, err := parseProps(a.props); err != nil {
-			return fmt.Errorf("%q: %w", path, err)
-		}
-		n := rec.node(path)
-		if n == nil { // a tree conflict may sit on a path without a row of NODES
+const selectActual = "SELECT local_relpath, properties, changelist, conflict_data FROM ACTUAL_NODE WHERE wc_id = 1"
+
+func actualOf(s *sqlite.Stmt) (*actual, error) {
+	a := &actual{props: skelText(s, 1), propsSet: !s.ColumnIsNull(1), changelist: s.ColumnText(2)}
+	if !s.ColumnIsNull(3) {
+		a.conflict = column(s, 3, nil)
+	}
+	if _, err := parseProps(a.props); err != nil {
+		return nil, fmt.Errorf("%q: %w", s.ColumnText(0), err)
+	}
+	return a, nil
+}
+
+// takeActual adds a row of ACTUAL_NODE to its node, in a directory that was
+// read. A tree conflict may sit on a path without a row of NODES.
+func (rec *record) takeActual(s *sqlite.Stmt) (err error) {
+	path := s.ColumnText(0)
+	n := rec.root
+	if path != "" {
+		dir, name := splitPath(path)
+		if n = find(rec.dirs[dir], name); n == nil {
 			n = rec.insert(path)
 		}
-		n.actual = a
-		return nil
-	})
+	}
+	n.actual, err = actualOf(s)
+	return err
 }
 
 // insert makes a node for a path that has no row.
@@ -287,6 +343,5 @@ func (rec *record) insert(path string) *node {
 	children := rec.dirs[dir]
 	i, _ := slices.BinarySearchFunc(children, name, func(c *node, name string) int { return strings.Compare(c.name, name) })
 	rec.dirs[dir] = slices.Insert(children, i, n)
-	rec.count++
 	return n
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -224,14 +223,30 @@ func (cp *commitPart) bumpDirs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for rel := range cp.copy.record().all() {
-		if stateOf(cp.copy.record(), rel).same(stateOf(now, rel)) || !slices.Contains(flat, rel) && (len(deep) == 0 || !covers(deep, rel)) {
-			continue
+	before := cp.copy.record()
+	changed := func(rel string) error {
+		if stateOf(before, rel).same(stateOf(now, rel)) {
+			return nil
 		}
 		return outOfDate(fmt.Errorf("%q has changed in the repository", cp.copy.path(rel)))
 	}
+	for _, rel := range flat {
+		if err := changed(rel); err != nil {
+			return err
+		}
+	}
+	if len(deep) == 0 {
+		return nil
+	}
+	for rel := range before.all() {
+		if covers(deep, rel) {
+			if err := changed(rel); err != nil {
+				return err
+			}
+		}
+	}
 	for rel := range now.all() {
-		if cp.copy.record().node(rel) == nil && len(deep) > 0 && covers(deep, rel) {
+		if covers(deep, rel) && before.node(rel) == nil {
 			return outOfDate(fmt.Errorf("%q is new in the repository", cp.copy.path(rel)))
 		}
 	}
@@ -273,6 +288,9 @@ var committedRevision = regexp.MustCompile(`(?m)^Committed revision (\d+)\.`)
 
 // send runs the one svn commit.
 func (w *Work) send(ctx context.Context, group []*commitPart, message, mark string) (int64, error) {
+	if w.tree.broken != nil {
+		return 0, w.tree.broken
+	}
 	s := group[0].stage
 	var targets strings.Builder
 	total := 0

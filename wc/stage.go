@@ -35,6 +35,7 @@ type stage struct {
 	root *os.Root  // of the working copy in it
 	user *run.User // whose it is
 	pin  *pin
+	rec  *record  // see record
 	made []string // directories made for a first checkout
 }
 
@@ -61,8 +62,10 @@ func (c *Copy) newStage(dir string) (*stage, error) {
 		if s.pin, err = pinDB(c.admin("wc.db")); err != nil {
 			return err
 		}
-		if err := c.reload(); err != nil {
-			return err
+		if now := c.databaseKey(); now == nil || c.key == nil || *now != *c.key {
+			if err := c.reload(); err != nil {
+				return err
+			}
 		}
 		s.dir = dir
 		admin := filepath.Join(s.dir, stageWC, AdminDir)
@@ -306,7 +309,7 @@ const maxLinks = 60000
 // files that are missing, and looks no further at those that are there and
 // that the server has nothing new for.
 func (s *stage) fill(leave func(rel string) bool) error {
-	rels := make([]string, 0, s.copy.record().count)
+	var rels []string
 	for rel, n := range s.copy.record().all() {
 		if rel != "" && n.visible() && n.top().presence != presenceBaseDeleted {
 			rels = append(rels, rel)
@@ -340,9 +343,13 @@ func (s *stage) fill(leave func(rel string) bool) error {
 	return nil
 }
 
-// record reads the stage's database.
+// record opens the stage's database, until the stage is closed or the next
+// call.
 func (s *stage) record() (*record, error) {
-	return readRecord(filepath.Join(s.wc(), AdminDir, "wc.db"))
+	s.rec.close()
+	var err error
+	s.rec, err = openRecord(filepath.Join(s.wc(), AdminDir, "wc.db"), s.tree.fail)
+	return s.rec, err
 }
 
 // close lets the live working copy go.
@@ -353,6 +360,7 @@ func (s *stage) close() {
 	if s.root != nil {
 		s.root.Close()
 	}
+	s.rec.close()
 	s.pin.release()
 	s.pin = nil
 }

@@ -77,14 +77,21 @@ func (s *scan) walk() ([]*dirScan, error) {
 		}
 		defer unix.Close(fd)
 		x := s.openIndex(c)
-		copies = append(copies, x)
+		if !x.valid {
+			if err := c.whole(); err != nil {
+				return nil, err
+			}
+		}
 		top := job{copy: c, index: x, root: fd}
 		if c.asked != nil && !s.opt.Review {
 			return nil, Refuse("working copy %q: %w: rootwc can tell its status, and no more", c.dir, c.asked.why)
 		}
 		if c.asked != nil {
 			told = append(told, c.asked.tell(s, top))
-		} else if x.valid {
+			continue
+		}
+		copies = append(copies, x)
+		if x.valid {
 			proofs = append(proofs, top)
 		} else {
 			top.node, top.def = c.record().root, defaultsOf(c.user)
@@ -293,7 +300,7 @@ func (d *dirScan) run() (there bool, err error) {
 	}
 	slices.SortFunc(found, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	d.inherit()
-	children := d.copy.record().dirs[d.rel]
+	children := d.copy.record().children(d.rel)
 	for len(children) > 0 || len(found) > 0 {
 		var child *node
 		var disk fs.DirEntry

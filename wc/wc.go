@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"rootwc/internal/run"
 	"rootwc/wc/metadata"
@@ -59,10 +60,11 @@ type Tree struct {
 	// Progress receives what long work is at; never nil after [Open].
 	Progress func(what string, done, total int)
 
-	broken error // of a record that could not be read
-	fs     *os.Root
-	places map[string]bool // of externals, whatever is there
-	warned map[string]bool // names already reported as unknown
+	failing sync.Mutex
+	broken  error // of a record that could not be read: what was told is not all, and nothing may be written
+	fs      *os.Root
+	places  map[string]bool // of externals, whatever is there
+	warned  map[string]bool // names already reported as unknown
 }
 
 // Open opens the root for work, without any working copy yet; [Tree.Attach]
@@ -95,7 +97,17 @@ func Open(root string) (*Tree, error) {
 // Close releases what the tree holds.
 func (t *Tree) Close() error {
 	t.Client.close()
+	for _, c := range t.Copies {
+		c.rec.close()
+	}
 	return t.fs.Close()
+}
+
+// fail notes that a record could not be read.
+func (t *Tree) fail(err error) {
+	t.failing.Lock()
+	defer t.failing.Unlock()
+	t.broken = errors.Join(t.broken, err)
 }
 
 // Attach adds the working copy at path, which is ErrNotWorkingCopy when there

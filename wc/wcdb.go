@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -145,12 +146,18 @@ func (n *node) scheduledDelete() bool {
 	return t.presence == presenceBaseDeleted || t.opDepth > 0 && t.presence == presenceNotPresent
 }
 
-// record is everything that a status needs of one wc.db.
+// record is everything that a status needs of one wc.db. Its directories are
+// read when they are asked for, or all at once; a failure to is reported
+// through fail, and whoever writes looks there before it does.
 type record struct {
+	conn *sqlite.Conn
+	fail func(error)
+	mu   sync.Mutex
+
 	format    int
 	root      *node
-	dirs      map[string][]*node // children by directory, sorted by name
-	count     int                // of nodes
+	dirs      map[string][]*node // children by directory that was read, sorted by name
+	whole     bool               // all were
 	rootPath  string             // of the working copy in the repository
 	reposRoot string
 	reposUUID string
@@ -164,7 +171,10 @@ func (rec *record) node(rel string) *node {
 		return rec.root
 	}
 	dir, name := splitPath(rel)
-	children := rec.dirs[dir]
+	return find(rec.children(dir), name)
+}
+
+func find(children []*node, name string) *node {
 	i, found := slices.BinarySearchFunc(children, name, func(n *node, name string) int { return strings.Compare(n.name, name) })
 	if !found {
 		return nil
@@ -172,10 +182,27 @@ func (rec *record) node(rel string) *node {
 	return children[i]
 }
 
+// children are the nodes in a directory, sorted by name.
+func (rec *record) children(dir string) []*node {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	children, read := rec.dirs[dir]
+	if !read && !rec.whole {
+		if err := rec.readDir(dir); err != nil {
+			rec.fail(rec.doubt(err))
+		}
+		children = rec.dirs[dir]
+	}
+	return children
+}
+
 // all goes over the nodes with their paths, in no order.
 func (rec *record) all() iter.Seq2[string, *node] {
 	return func(yield func(string, *node) bool) {
-		if rec.root != nil && !yield("", rec.root) {
+		if err := rec.readAll(); err != nil {
+			rec.fail(err)
+		}
+		if !yield("", rec.root) {
 			return
 		}
 		for dir, children := range rec.dirs {
@@ -234,23 +261,38 @@ func openDB(path string) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
-// readRecord loads the wc.db at path. The read transaction is over when it
-// returns: svn may write again. The error is a [*doubtError] when svn may know
-// better.
-func readRecord(path string) (*record, error) {
+// openRecord opens the wc.db at path and reads what concerns all of it. No
+// transaction lasts longer than one reading: svn may write. The error is a
+// [*doubtError] when svn may know better.
+func openRecord(path string, fail func(error)) (*record, error) {
 	conn, err := openDB(path)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	rec, err := loadRecord(conn)
-	switch sqlite.ErrCode(err).ToPrimary() {
-	case sqlite.ResultOK:
-		return rec, nil
-	case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultIOErr, sqlite.ResultNoMem, sqlite.ResultInterrupt:
-		return nil, fmt.Errorf("%s: %w", path, err)
+	rec := &record{conn: conn, fail: fail, dirs: map[string][]*node{}}
+	if err := rec.readHead(); err != nil {
+		conn.Close()
+		return nil, rec.doubt(fmt.Errorf("%s: %w", path, err))
 	}
-	return nil, &doubtError{fmt.Errorf("%s: %w", path, err)}
+	return rec, nil
+}
+
+// close gives the database back; what was read stays.
+func (rec *record) close() {
+	if rec != nil && rec.conn != nil {
+		rec.conn.Close()
+		rec.conn = nil
+	}
+}
+
+// doubt tells errors of the system from those of a database that rootwc does
+// not understand.
+func (rec *record) doubt(err error) error {
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultIOErr, sqlite.ResultNoMem, sqlite.ResultInterrupt:
+		return err
+	}
+	return &doubtError{err}
 }
 
 // splitPath cuts a slash-separated path into its directory and name.
@@ -280,6 +322,11 @@ func query(conn *sqlite.Conn, sql string, each func(*sqlite.Stmt) error) error {
 		return err
 	}
 	defer stmt.Finalize()
+	return rows(stmt, each)
+}
+
+// rows calls each for every row of a statement.
+func rows(stmt *sqlite.Stmt, each func(*sqlite.Stmt) error) error {
 	for {
 		more, err := stmt.Step()
 		if err != nil || !more {

@@ -145,6 +145,9 @@ func (w *Work) openJournal() (err error) {
 // by the next command.
 func (w *Work) place(p *part) error {
 	s := w.stages[p]
+	if w.tree.broken != nil {
+		return w.tree.broken
+	}
 	if err := as(p.User, func() error { return w.prepare(s, p) }); err != nil {
 		return err
 	}
