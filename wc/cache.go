@@ -165,6 +165,33 @@ func (c *Copy) databaseKey() *[32]byte {
 	return &sum
 }
 
+// databaseStamp tells one content of a database file from another.
+type databaseStamp struct {
+	dev, ino uint64
+	size     int64
+	mtime    unix.Timespec
+	counter  [4]byte // see databaseKey
+}
+
+// stampOf is nil when that cannot be told.
+func stampOf(name string) *databaseStamp {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close() // rootwc holds no lock of it just now
+	var st unix.Stat_t
+	s := &databaseStamp{}
+	if unix.Fstat(int(f.Fd()), &st) != nil {
+		return nil
+	}
+	if _, err := f.ReadAt(s.counter[:], 24); err != nil {
+		return nil
+	}
+	s.dev, s.ino, s.size, s.mtime = uint64(st.Dev), st.Ino, st.Size, st.Mtim
+	return s
+}
+
 // statOf is what the index keeps of a stat.
 func statOf(st *unix.Stat_t) index.Stat {
 	return index.Stat{Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano(), Ino: st.Ino, Mode: st.Mode, UID: st.Uid, GID: st.Gid}
@@ -300,6 +327,33 @@ func (x *copyIndex) write() {
 			x.copy.index = x.copy.readIndex()
 		}
 	}
+}
+
+// carryIndex lets the index of the database before hold for the one of now:
+// only what concerns these paths has changed in it.
+func (c *Copy) carryIndex(before *[32]byte, externals *externalsSummary, rels []string) {
+	if c.index == nil || before == nil || c.key == nil || c.index.Keys.Database != *before || externals == nil {
+		return
+	}
+	c.summary.Externals = externals
+	text, err := json.Marshal(c.summary)
+	if err != nil {
+		return
+	}
+	doubted := map[string]bool{}
+	for _, rel := range rels {
+		doubted[rel], doubted[parentOf(rel)] = true, true
+	}
+	f := &index.File{Keys: index.Keys{Database: *c.key, Rules: c.index.Keys.Rules}, Summary: text}
+	for i := range c.index.Len() {
+		v := c.index.At(i)
+		block := v.Block()
+		if doubted[v.Path()] {
+			block = block.Doubted()
+		}
+		f.Blocks = append(f.Blocks, block)
+	}
+	_ = c.writeIndex(f) // without it the next status takes longer
 }
 
 // writeIndex writes an index beside the old one and renames it. It needs no

@@ -54,6 +54,10 @@ type commitPart struct {
 	bump    map[string]bool // directories that svn wants up to date: true with everything below
 	acks    acks
 
+	// spreads says that the commit changes what holds in directories that it
+	// does not name.
+	spreads bool
+
 	stage *stage
 	part  *part
 }
@@ -134,6 +138,7 @@ func (t *Tree) withheldKnown(path string) bool {
 // take sorts one entry into its part.
 func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 	t := cm.work.tree
+	cp.spreads = cp.spreads || e.Copied || e.Status == Deleted || e.Status == Obstructed || slices.ContainsFunc(e.Properties, spreadingProperty)
 	change := Change{Letter: e.Status.Letter(), Path: e.Path, Note: e.Words()}
 	if e.node == nil && e.Status != Unversioned && e.Withheld {
 		return cm.takeWithheld(cp, e)
@@ -199,6 +204,16 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 	}
 	cm.Changes = append(cm.Changes, change)
 	return nil
+}
+
+// spreadingProperty says whether a property of a directory concerns what is
+// below it, or beside the working copy.
+func spreadingProperty(name string) bool {
+	switch name {
+	case "svn:ignore", "svn:global-ignores", "svn:externals", metadata.PropDefaults:
+		return true
+	}
+	return false
 }
 
 // edit notes how a path's properties have to change to record its metadata.
@@ -317,6 +332,9 @@ func (cm *Commit) finish() {
 	sort.Strings(cm.Withheld)
 	for _, cp := range cm.parts {
 		cm.ownDefaults(cp)
+		for _, e := range cp.edits {
+			cp.spreads = cp.spreads || hasKey(e.set, metadata.PropDefaults) || slices.Contains(e.remove, metadata.PropDefaults)
+		}
 	}
 	if !cm.list {
 		return

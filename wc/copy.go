@@ -148,7 +148,11 @@ func (c *Copy) load() error {
 	case !admin.IsDir():
 		return fmt.Errorf("cannot open working copy %q: %s is no directory", c.dir, AdminDir)
 	}
+	before, told := c.key, c.summary.Externals
 	c.key = c.databaseKey() // first: what changes after it is found out by it
+	if before == nil || c.key == nil || *before != *c.key {
+		told = nil
+	}
 	c.asked = nil
 	rec, err := openRecord(c.admin("wc.db"), c.tree.fail)
 	var doubt *doubtError
@@ -164,7 +168,7 @@ func (c *Copy) load() error {
 	}
 	c.rec.close()
 	c.rec = rec
-	c.summary = summary{Path: rec.rootPath, Root: rec.reposRoot, UUID: rec.reposUUID, Revision: rec.root.base().revision}
+	c.summary = summary{Path: rec.rootPath, Root: rec.reposRoot, UUID: rec.reposUUID, Revision: rec.root.base().revision, Externals: told}
 	return nil
 }
 

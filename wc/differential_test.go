@@ -145,6 +145,9 @@ func (l *lab) clone(t *testing.T) *lab {
 	return c
 }
 
+// commit is a change of its own: it lets the index hold on.
+const commit = "rootwc commit"
+
 // changes are what a person, a program or svn may do; @ stands for a path, ^ for
 // a regular file, % for a directory, and # for a number.
 var changes = []string{
@@ -159,7 +162,7 @@ var changes = []string{
 	`svn propset -q prop v# @`, `svn propdel -q svn:eol-style lines`, `svn propset -q svn:eol-style LF text`, `svn propset -q svn:keywords Id text`,
 	`svn propset -q svn:ignore 'new*' %`, `svn propset -q svn:global-ignores 'n*' %`, `svn propdel -q svn:ignore .`, `svn propset -q svn:special x text`,
 	`svn changelist -q list# @`, `svn lock -q @`,
-	`svn commit -q -m x @`, `svn commit -q -m x`, `svn update -q --ignore-externals`, `svn update -q -r 2 --ignore-externals`, `svn update -q -r 4 --accept postpone @`,
+	commit, commit, commit, `svn commit -q -m x @`, `svn commit -q -m x`, `svn update -q --ignore-externals`, `svn update -q -r 2 --ignore-externals`, `svn update -q -r 4 --accept postpone @`,
 	`svn update -q --accept postpone`, `svn update -q --set-depth empty %`, `svn update -q --set-depth exclude %`, `svn update -q --set-depth infinity %`,
 	`svn update -q --set-depth files %`, `svn switch -q --ignore-ancestry $R/branch/one/a a`, `svn switch -q --ignore-ancestry $R/host/a a`,
 	`svn switch -q --ignore-ancestry $R/branch/one/text text`, `svn merge -q --accept postpone -c 6 $R/host .`, `svn merge -q --accept postpone -c -6 $R/host .`,
@@ -176,6 +179,10 @@ func (l *lab) change(r *rand.Rand) {
 		text = strings.ReplaceAll(text, "@", quoted(all))
 		text = strings.ReplaceAll(text, "%", quoted(dirs))
 		text = strings.ReplaceAll(text, "#", strconv.Itoa(r.IntN(3)))
+		if text == commit {
+			l.commit()
+			continue
+		}
 		l.sh(false, text)
 	}
 }
@@ -358,22 +365,54 @@ func line(item, path string, props, switched, lock bool, list string) string {
 	return item + " " + path + marks
 }
 
+// commit lets rootwc commit everything; what cannot be is no failure.
+func (l *lab) commit() {
+	l.sh(true, "find . -name .svn -prune -o -type p -exec rm {} +") // svn has no word for a fifo
+	if len(l.log)%3 > 0 {                                           // else it may be out of date, or in conflict
+		l.sh(false, "svn update -q --ignore-externals --accept working; svn resolve -q -R --accept working .; echo more >>text")
+	}
+	l.log = append(l.log, commit)
+	t := l.open()
+	defer t.Close()
+	w, err := t.Begin("commit")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer w.End()
+	l.attach(t)
+	if plan, err := w.PlanCommit(l.t.Context(), wc.CommitOptions{Add: len(l.log)%2 == 0}); err == nil {
+		_, err = plan.Run(l.t.Context(), "message")
+		l.log = append(l.log, fmt.Sprintf("# %v", err))
+	}
+}
+
+func (l *lab) open() *wc.Tree {
+	l.t.Helper()
+	t, err := wc.Open(l.root())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	t.Withhold = false
+	return t
+}
+
+func (l *lab) attach(t *wc.Tree) {
+	l.t.Helper()
+	if _, err := t.Attach(""); err != nil {
+		l.t.Fatal(err)
+	}
+	externals.Discover(t)
+}
+
 // rootwc gives rootwc's answer in the same form. Metadata is not compared.
 func (l *lab) rootwc(before ...func(*wc.Tree) error) []string {
 	l.t.Helper()
 	if err := os.MkdirAll(l.path(wc.StatePath), 0o700); err != nil {
 		l.t.Fatal(err)
 	}
-	t, err := wc.Open(l.root())
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	t := l.open()
 	defer t.Close()
-	t.Withhold = false
-	if _, err := t.Attach(""); err != nil {
-		l.t.Fatal(err)
-	}
-	externals.Discover(t)
+	l.attach(t)
 	for _, do := range before {
 		if err := do(t); err != nil {
 			l.t.Fatal(err)

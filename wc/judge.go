@@ -148,7 +148,7 @@ func (d *dirScan) versioned(rel string, n *node, l live) (descend bool, known in
 	case n.scheduledDelete():
 		told := d.deleted(e)
 		descend = isDir && l.exists && l.values.Kind == metadata.Dir // it may hold what is not versioned
-		if int(n.top().opDepth) != pathDepth(rel) { // the root of the deletion or replacement tells it
+		if int(n.top().opDepth) != pathDepth(rel) {                  // the root of the deletion or replacement tells it
 			d.stirred = true
 			if told && d.wanted(e.Path) {
 				d.emit(e)

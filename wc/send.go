@@ -1,6 +1,7 @@
 package wc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -376,7 +377,15 @@ func (w *Work) settle(ctx context.Context, cp *commitPart) error {
 		}
 		p.Steps = append(p.Steps, step{Act: actPut, Rel: rel, Expect: l.identity(), Want: &want})
 	}
-	return w.place(p)
+	before, externals := c.key, c.summary.Externals
+	staged := stampOf(filepath.Join(cp.stage.wc(), AdminDir, "wc.db"))
+	if err := w.place(p); err != nil || cp.spreads {
+		return err
+	}
+	if staged != nil && *staged == *cmp.Or(stampOf(c.admin("wc.db")), &databaseStamp{}) { // nobody has used svn since
+		c.carryIndex(before, externals, keys(cp.targets))
+	}
+	return nil
 }
 
 func (w *Work) sameAsStaged(cp *commitPart, rel string) (bool, error) {

@@ -403,21 +403,7 @@ func (s *stage) addedPristines() ([]sha1Sum, error) {
 	if s.copy == nil {
 		return nil, nil
 	}
-	staged, err := pristines(filepath.Join(s.wc(), AdminDir, "wc.db"))
-	if err != nil {
-		return nil, err
-	}
-	live, err := pristines(s.copy.admin("wc.db"))
-	if err != nil {
-		return nil, err
-	}
-	var added []sha1Sum
-	for sum := range staged {
-		if !live[sum] {
-			added = append(added, sum)
-		}
-	}
-	return added, nil
+	return newPristines(filepath.Join(s.wc(), AdminDir, "wc.db"), s.copy.admin("wc.db"))
 }
 
 // propertyGroups orders paths by what has to be set on them, so that svn runs

@@ -75,6 +75,14 @@ func (e *Entry) put(b []byte, name uint32) {
 // Block is the directory as it lies in the index.
 func (v View) Block() Block { return v.block }
 
+// Doubted is the block without the claim that the directory is whole.
+func (b Block) Doubted() Block {
+	b = bytes.Clone(b)
+	flags := b[8+6:] // of Self
+	binary.LittleEndian.PutUint16(flags, u16(flags)&^uint16(Whole))
+	return b
+}
+
 // Equal says whether two blocks hold the same.
 func (b Block) Equal(o Block) bool { return bytes.Equal(b, o) }
 
