@@ -44,14 +44,14 @@ type copyIndex struct {
 	keys  index.Keys
 	save  bool // a new one may be written
 
-	whole []bool              // directories of old that are as they were
-	dirty map[string]bool     // directories of old that are not
-	fresh map[string]*dirScan // what was compared anew
+	whole []bool                 // directories of old that are as they were
+	dirty map[string]bool        // directories of old that are not
+	fresh map[string]index.Block // what was compared anew
 }
 
 // openIndex takes up the index of a working copy.
 func (s *scan) openIndex(c *Copy) *copyIndex {
-	x := &copyIndex{copy: c, old: c.index, dirty: map[string]bool{}, fresh: map[string]*dirScan{}}
+	x := &copyIndex{copy: c, old: c.index, dirty: map[string]bool{}, fresh: map[string]index.Block{}}
 	if c.key != nil {
 		x.keys = index.Keys{Database: *c.key, Rules: s.rulesKey(c)}
 		x.save = len(s.opt.Paths) == 0 && !s.opt.beneath && !s.opt.All
@@ -297,7 +297,7 @@ func (x *copyIndex) write() {
 	}
 	slices.Sort(paths)
 	add := func(rel string) {
-		f.Blocks = append(f.Blocks, x.fresh[rel].encoded)
+		f.Blocks = append(f.Blocks, x.fresh[rel])
 	}
 	if x.valid {
 		for i := range x.old.Len() {
@@ -308,7 +308,7 @@ func (x *copyIndex) write() {
 			}
 			switch {
 			case len(paths) > 0 && paths[0] == v.Path():
-				learned = learned || !x.fresh[paths[0]].encoded.Equal(v.Block())
+				learned = learned || !x.fresh[paths[0]].Equal(v.Block())
 				add(paths[0])
 				paths = paths[1:]
 			case x.whole[i]:

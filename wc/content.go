@@ -1,7 +1,8 @@
 package wc
 
 import (
-	"os"
+	"errors"
+	"io"
 
 	"golang.org/x/sys/unix"
 
@@ -72,14 +73,32 @@ func (d *dirScan) sum(name string, kind metadata.Kind, props map[string]string, 
 	if err != nil {
 		return sum, false, err
 	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	defer unix.Close(fd)
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return sum, false, errNotRegular
 	}
-	if sum, err = fileSum(f, props); err != nil {
+	if sum, err = normalSum(rawFile(fd), st.Size, props); err != nil {
 		return sum, false, err
 	}
 	err = unix.Fstat(fd, &st)
 	return sum, err == nil && statOf(&st) == want, nil
+}
+
+// rawFile reads a descriptor without what [os.File] does for files that may
+// block; a status may have many thousands to read.
+type rawFile int
+
+func (f rawFile) Read(p []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(f), p)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return 0, err
+		case n == 0 && len(p) > 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
 }

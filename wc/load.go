@@ -146,7 +146,7 @@ type namedRow struct {
 func newLoader(rec *record) *loader { return &loader{rec: rec, dirs: map[string]*rowsOf{}} }
 
 const selectNodes = `SELECT local_relpath, op_depth, kind, presence, checksum, repos_path, revision, translated_size,
- last_mod_time, file_external IS NOT NULL, moved_here, moved_to, properties, inherited_props FROM NODES WHERE wc_id = 1`
+ file_external IS NOT NULL, moved_here, moved_to, properties, inherited_props FROM NODES WHERE wc_id = 1`
 
 // take reads one row.
 func (l *loader) take(s *sqlite.Stmt) error {
@@ -155,10 +155,9 @@ func (l *loader) take(s *sqlite.Stmt) error {
 		opDepth:   s.ColumnInt32(1),
 		revision:  integer(s, 6),
 		size:      integer(s, 7),
-		mtime:     s.ColumnInt64(8),
 		hasRepos:  !s.ColumnIsNull(5),
-		fileExt:   s.ColumnInt(9) != 0,
-		movedHere: s.ColumnInt(10) != 0,
+		fileExt:   s.ColumnInt(8) != 0,
+		movedHere: s.ColumnInt(9) != 0,
 	}
 	l.buf = column(s, 2, l.buf)
 	r.kind = kindOf(l.buf)
@@ -180,16 +179,16 @@ func (l *loader) take(s *sqlite.Stmt) error {
 	if r.hasRepos && !l.implied(l.buf) {
 		r.rare = &rareRow{reposPath: string(l.buf), elsewhere: true}
 	}
-	if !s.ColumnIsNull(11) || !s.ColumnIsNull(13) {
+	if !s.ColumnIsNull(10) || !s.ColumnIsNull(12) {
 		if r.rare == nil {
 			r.rare = &rareRow{}
 		}
-		r.rare.movedTo, r.rare.inherited, r.rare.inherits = s.ColumnText(11), skelText(s, 13), !s.ColumnIsNull(13)
+		r.rare.movedTo, r.rare.inherited, r.rare.inherits = s.ColumnText(10), skelText(s, 12), !s.ColumnIsNull(12)
 		if _, err := parseInherited(r.rare.inherited); err != nil {
 			return fmt.Errorf("%q: inherited properties: %w", l.path, err)
 		}
 	}
-	if r.props = skelText(s, 12); r.props != "" {
+	if r.props = skelText(s, 11); r.props != "" {
 		if _, err := parseProps(r.props); err != nil {
 			return fmt.Errorf("%q: %w", l.path, err)
 		}

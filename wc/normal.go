@@ -3,9 +3,10 @@ package wc
 import (
 	"bytes"
 	"crypto/sha1"
+	"hash"
 	"io"
-	"os"
 	"strings"
+	"sync"
 )
 
 // Subversion stores a file in normal form: line ends as svn:eol-style says
@@ -35,27 +36,40 @@ const maxKeyword = 255
 // linkSum is the checksum of a versioned symlink's text, "link TARGET".
 func linkSum(target string) sha1Sum { return sha1.Sum([]byte("link " + target)) }
 
-// normalSum hashes the normal form of r under the node's properties.
-func normalSum(r io.Reader, props map[string]string) (sha1Sum, error) {
-	var sum sha1Sum
-	h := sha1.New()
-	if props["svn:eol-style"] == "" && props["svn:keywords"] == "" {
-		if _, err := io.Copy(h, r); err != nil {
-			return sum, err
-		}
-		h.Sum(sum[:0])
-		return sum, nil
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return sum, err
-	}
-	return sha1.Sum(normalForm(text, props["svn:eol-style"], props["svn:keywords"])), nil
+// hashers keep what hashing needs: a status may hash many thousands of files.
+var hashers = sync.Pool{New: func() any { return &hasher{Hash: sha1.New()} }}
+
+type hasher struct {
+	hash.Hash
+	buf [64 << 10]byte
 }
 
-// fileSum is normalSum of an open file, from its beginning.
-func fileSum(f *os.File, props map[string]string) (sha1Sum, error) {
-	return normalSum(f, props)
+// normalSum hashes the normal form of r under the node's properties. size is
+// how much there is to read, in bytes; -1 when that is not known.
+func normalSum(r io.Reader, size int64, props map[string]string) (sum sha1Sum, err error) {
+	if props["svn:eol-style"] != "" || props["svn:keywords"] != "" {
+		text, err := io.ReadAll(r)
+		if err != nil {
+			return sum, err
+		}
+		return sha1.Sum(normalForm(text, props["svn:eol-style"], props["svn:keywords"])), nil
+	}
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+	h.Reset()
+	for done := int64(0); done != size; { // no read for the end alone
+		n, err := r.Read(h.buf[:])
+		h.Write(h.buf[:n])
+		done += int64(n)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return sum, err
+		}
+	}
+	h.Sum(sum[:0])
+	return sum, nil
 }
 
 // normalForm converts a working text to what the repository stores. svn keeps

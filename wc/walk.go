@@ -51,7 +51,6 @@ type dirScan struct {
 	entries []index.Entry
 	others  []index.Other
 	stirred bool // something that the entries do not tell is not as it should be
-	encoded index.Block
 }
 
 // unknownNames are names that a path needs and the machine does not know.
@@ -255,14 +254,15 @@ func (p *pool) work() {
 		p.mu.Unlock()
 		d := &dirScan{scan: p.scan, job: j, path: j.copy.path(j.rel)}
 		d.old, d.hasOld = j.index.old.Find(j.rel)
+		var block index.Block
 		there, err := d.run()
 		if there && err == nil && j.index.save {
-			d.encoded = d.block()
+			block = d.block()
 		}
 		d.entries, d.others = nil, nil
 		p.mu.Lock()
-		if d.encoded != nil {
-			j.index.fresh[d.rel] = d
+		if block != nil {
+			j.index.fresh[d.rel] = block
 		}
 		p.busy--
 		p.jobs = append(p.jobs, d.below...)

@@ -47,7 +47,7 @@ func (s sha1Sum) String() string { return hex.EncodeToString(s[:]) }
 // row is one row of NODES: what one layer says of one path.
 type row struct {
 	revision    int64  // -1 when the layer has none
-	size, mtime int64  // as recorded by svn: bytes (-1 none), µs since 1970 (0 none)
+	size        int64  // as recorded by svn, bytes; -1 for none
 	props       string // skel; "" for none
 	rare        *rareRow
 	checksum    sha1Sum
