@@ -64,4 +64,4 @@ deps:
 		/etc/ssl/certs/ca-certificates.crt:ca-certificates \
 		gcc:gcc /usr/include/stdio.h:libc6-dev \
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
-		debootstrap:debootstrap rsync:rsync git:git python3:python3
+		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace
