@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"rootwc/wc"
+)
+
+// Names of the scenes.
+const (
+	sceneClean     = "clean"
+	sceneTouched   = "touched"
+	sceneCommit    = "commit"
+	sceneExternals = "externals"
+)
+
+const (
+	edits         = 10 // files of a commit
+	externalCount = 50
+	externalFiles = 400
+	quickRounds   = 3
+	large         = 20000 // the expensive scenes are for trees from here on
+)
+
+// scenes are what is measured, in this order in every tree: what changes it
+// comes last.
+var scenes = []struct {
+	name   string
+	title  string
+	rounds func(files int) int
+	large  bool // only for large trees, or the largest there is
+	run    func(*ground, context.Context, *result) error
+}{
+	{sceneClean, "clean", bySize(31, 21, 9), false, (*ground).cleanScene},
+	{sceneTouched, "every file touched", bySize(7, 7, 3), true, (*ground).touchedScene},
+	{sceneCommit, "commit of 10 changed files", bySize(9, 9, 5), true, (*ground).commitScene},
+	{sceneExternals, "clean, 50 externals", bySize(21, 21, 21), false, nil},
+}
+
+func sceneNames() (names []string) {
+	for _, s := range scenes {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// bySize are the numbers of rounds for up to 2,000 files, 20,000, and more.
+func bySize(small, medium, more int) func(int) int {
+	return func(files int) int {
+		switch {
+		case files <= 2000:
+			return small
+		case files <= 20000:
+			return medium
+		}
+		return more
+	}
+}
+
+// measureAll is a whole run.
+func measureAll(ctx context.Context, o *options, log io.Writer) (r *report, err error) {
+	l, err := newLab(o, log)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	r = &report{Date: time.Now().UTC(), LeftOut: l.look()}
+	if r.Machine, err = l.machine(ctx); err != nil {
+		return nil, err
+	}
+	for _, files := range o.files {
+		if err := l.tree(ctx, files, r); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(o.scenes, sceneExternals) {
+		if err := l.externals(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	r.judge()
+	return r, nil
+}
+
+// tree measures everything that is asked for in a tree of this size.
+func (l *lab) tree(ctx context.Context, files int, r *report) error {
+	var g *ground
+	for _, s := range scenes {
+		if s.run == nil || !slices.Contains(l.scenes, s.name) || s.large && files < large && files < slices.Max(l.files) {
+			continue
+		}
+		if g == nil {
+			var err error
+			if g, err = l.newGround(ctx, files); err != nil {
+				return err
+			}
+		}
+		one := g.result(s.name, s.title, s.rounds)
+		l.say("%s", one.heading())
+		if err := s.run(g, ctx, one); err != nil {
+			return err
+		}
+		r.add(one)
+	}
+	if g == nil {
+		return nil
+	}
+	return g.remove()
+}
+
+func (g *ground) result(name, title string, rounds func(int) int) *result {
+	one := &result{Scene: name, Title: title, Files: len(g.files), Directories: len(g.dirs), Rounds: g.rounds}
+	if one.Rounds == 0 {
+		one.Rounds = rounds(len(g.files))
+	}
+	return one
+}
+
+// cleanScene asks everybody about a tree in which nothing has changed.
+func (g *ground) cleanScene(ctx context.Context, one *result) (err error) {
+	c := &contest{warm: 2, rounds: one.Rounds}
+	for _, p := range statusPeers {
+		if p.tool != "" && !g.tools[p.tool] || p.upTo > 0 && len(g.files) > p.upTo {
+			continue
+		}
+		its := g
+		if p.prepare != nil {
+			if its, err = p.prepare(g, ctx); err != nil {
+				return err
+			}
+		}
+		for _, row := range p.rows {
+			c.entrants = append(c.entrants, entrant{commands: []command{row(its)}})
+		}
+	}
+	one.Rows, err = g.hold(ctx, c)
+	return err
+}
+
+// touchedScene gives every file a new time before each turn. rootwc and git
+// write down what they found out; svn does not.
+func (g *ground) touchedScene(ctx context.Context, one *result) (err error) {
+	touch := func(ctx context.Context, _ int) error { return errors.Join(g.touch(g.dir), g.wait(ctx)) }
+	twice := func(c command) entrant {
+		return entrant{before: touch, commands: []command{c, c.as(c.name + ", again")}}
+	}
+	c := &contest{warm: 1, rounds: one.Rounds, entrants: []entrant{twice(g.rootwcStatus())}}
+	if g.tools["svn"] {
+		c.entrants = append(c.entrants, entrant{before: touch, commands: []command{g.svnStatus()}})
+	}
+	if g.tools["git"] {
+		if _, err := g.keepWithGit(ctx); err != nil {
+			return err
+		}
+		c.entrants = append(c.entrants, twice(g.gitStatus()))
+	}
+	one.Rows, err = g.hold(ctx, c)
+	return err
+}
+
+// commitScene edits files and sends them, each program in a working copy and
+// a repository of its own, without naming the files. Before a turn nobody has
+// asked for a status since the commit before; "after status" has.
+func (g *ground) commitScene(ctx context.Context, one *result) (err error) {
+	edit := func(g *ground) func(context.Context, int) error {
+		return func(ctx context.Context, round int) error {
+			return errors.Join(g.edit(g.dir, edits, round), g.wait(ctx))
+		}
+	}
+	review := func(ctx context.Context, round int) error {
+		if err := edit(g)(ctx, round+len(g.files)/2); err != nil {
+			return err
+		}
+		c := g.rootwcStatus()
+		c.good = func(a *answer) bool { return a.status == 0 && strings.Count(a.stdout, "\n") == edits }
+		_, err := g.time(ctx, &c)
+		return err
+	}
+	c := &contest{warm: 1, rounds: one.Rounds, entrants: []entrant{
+		{before: edit(g), commands: []command{g.rootwcCommit()}},
+		{before: review, commands: []command{g.rootwcCommit().as("rootwc commit, after status")}},
+	}}
+	if g.tools["svn"] {
+		other, err := g.svnCopy(ctx)
+		if err != nil {
+			return err
+		}
+		c.entrants = append(c.entrants, entrant{before: edit(other), commands: []command{other.svnCommit()}})
+	}
+	if g.tools["git"] {
+		other, err := g.gitCopy(ctx)
+		if err != nil {
+			return err
+		}
+		c.entrants = append(c.entrants, entrant{before: edit(other), commands: []command{other.gitCommit()}})
+	}
+	one.Rows, err = g.hold(ctx, c)
+	return err
+}
+
+// externals measures a root of 50 externals. Git has nothing like it: its
+// submodules are no working copies of one repository.
+func (l *lab) externals(ctx context.Context, r *report) error {
+	g, err := l.externalsGround(ctx)
+	if err != nil {
+		return err
+	}
+	s := scenes[slices.Index(sceneNames(), sceneExternals)]
+	one := g.result(s.name, s.title, s.rounds)
+	l.say("%s", one.heading())
+	c := &contest{warm: 2, rounds: one.Rounds, entrants: []entrant{{commands: []command{g.rootwcStatus()}}}}
+	if l.tools["svn"] {
+		status := g.svnStatus()
+		status.good = onlyExternals
+		c.entrants = append(c.entrants, entrant{commands: []command{status}})
+	}
+	if l.tools["walk"] {
+		c.entrants = append(c.entrants, entrant{commands: []command{g.bareWalk()}})
+	}
+	if one.Rows, err = l.hold(ctx, c); err != nil {
+		return err
+	}
+	r.add(one)
+	return g.remove()
+}
+
+func (l *lab) externalsGround(ctx context.Context) (*ground, error) {
+	l.say("making %d externals of %d files", externalCount, externalFiles)
+	g := l.ground("externals")
+	g.trunk = "/root"
+	source := filepath.Join(g.base, "source")
+	part := newForest(externalFiles)
+	all := &forest{dirs: []string{"", "ext"}} // what the walk finds in the working copy
+	var definitions strings.Builder
+	err := os.MkdirAll(filepath.Join(source, "root/ext"), 0o755)
+	for i := range externalCount {
+		name := fmt.Sprintf("ext/%02d", i)
+		if err = errors.Join(err, part.write(ctx, filepath.Join(source, name))); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&definitions, "^/%s %s\n", name, name)
+		all.dirs, all.files = append(all.dirs, part.dirs...), append(all.files, part.files...)
+	}
+	g.forest = all
+	if err := g.create(ctx, source); err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]string{"svn:externals": definitions.String(), "svn:ignore": stateTop} {
+		if err := g.set(ctx, name, value); err != nil {
+			return nil, err
+		}
+	}
+	if err := g.checkout(ctx); err != nil {
+		return nil, err
+	}
+	for i := range externalCount {
+		if err := os.Chmod(filepath.Join(g.dir, fmt.Sprintf("ext/%02d", i), wc.AdminDir), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
