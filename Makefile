@@ -1,7 +1,9 @@
 # make demo   shows rootwc at work, in a sandbox
 # make test   lint, all tests with the race detector, two real Debian systems
+# make bench  measures rootwc against svn, git, fsvs, etckeeper and a bare walk;
+#             BENCHFLAGS=-quick for a minute, BENCHFLAGS=-help for the rest
 #
-# Both install with apt what is missing. "go build ./cmd/rootwc" and
+# All install with apt what is missing. "go build ./cmd/rootwc" and
 # "go test ./..." work without make.
 
 GO       ?= go
@@ -24,7 +26,7 @@ REALROOT = -exec 'sudo env "CI=$(CI)" "PATH=$(PATH)" $(REALENV)'
 endif
 REALTEST = env $(REALENV) $(GO) test -count=1 -timeout 30m -run '$(REAL)' $(REALROOT)
 
-.PHONY: build demo test install clean deps demo-deps lint fuzz realtest
+.PHONY: build demo test bench install clean deps demo-deps bench-deps lint fuzz realtest
 
 build:
 	$(GO) build $(BUILDFLAGS) -o bin/rootwc ./cmd/rootwc
@@ -36,6 +38,10 @@ test: lint
 	@mkdir -p .cache/debs && rm -f .cache/tests
 	{ $(GO) test -race -json -count=1 -timeout 45m -skip '$(REAL)' ./... ; \
 	  $(REALTEST) -json ./cmd/rootwc ; } | $(GO) run scripts/tally.go -show '$(REAL)' -summary .cache/tests
+
+bench: bench-deps build
+	$(GO) build $(BUILDFLAGS) -o bin/bench ./scripts/bench
+	bin/bench -rootwc bin/rootwc -etckeeper .cache/etckeeper -json .cache/bench.json $(BENCHFLAGS)
 
 realtest: deps
 	@mkdir -p .cache/debs
@@ -58,6 +64,12 @@ clean:
 # what "WHAT:PACKAGE" means is told in scripts/need
 demo-deps:
 	@scripts/need svn:subversion svnadmin:subversion /etc/ssl/certs/ca-certificates.crt:ca-certificates
+
+# etckeeper is unpacked, not installed: it would take over /etc
+bench-deps:
+	@scripts/need svn:subversion svnadmin:subversion svnmucc:subversion /etc/ssl/certs/ca-certificates.crt:ca-certificates \
+		git:git perl:perl fsvs:fsvs
+	@scripts/etckeeper .cache/etckeeper
 
 deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \
