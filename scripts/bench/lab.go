@@ -118,11 +118,18 @@ func (l *lab) look() (leftOut []string) {
 	return leftOut
 }
 
-// do runs a program in dir to prepare something.
-func (l *lab) do(ctx context.Context, dir string, env []string, args ...string) error {
-	_, _, err := run.Output(ctx, run.Command{Args: args, Dir: dir, Env: append(slices.Clone(l.env), env...)})
-	return err
+// do runs programs in dir, one after the other, to prepare something.
+func (l *lab) do(ctx context.Context, dir string, env []string, commands ...[]string) error {
+	for _, args := range commands {
+		if _, _, err := run.Output(ctx, run.Command{Args: args, Dir: dir, Env: append(slices.Clone(l.env), env...)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// words makes an argument list.
+func words(args ...string) []string { return args }
 
 // version is the first line in which a program names its version.
 func (l *lab) version(ctx context.Context, args ...string) string {

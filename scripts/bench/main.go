@@ -111,17 +111,17 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		o.files = append(o.files, n)
 	}
 	var err error
-	if o.scenes, err = words(*scenes, sceneNames()); err != nil {
+	if o.scenes, err = among(*scenes, sceneNames()); err != nil {
 		return nil, fmt.Errorf("cannot read -scenes: %w", err)
 	}
-	if o.peers, err = words(*peers, toolNames()); err != nil {
+	if o.peers, err = among(*peers, toolNames()); err != nil {
 		return nil, fmt.Errorf("cannot read -peers: %w", err)
 	}
 	return o, o.absolute()
 }
 
-// words splits a list whose words have to be among the known ones.
-func words(list string, known []string) ([]string, error) {
+// among splits a list whose words have to be among the known ones.
+func among(list string, known []string) ([]string, error) {
 	var out []string
 	for word := range strings.SplitSeq(list, ",") {
 		if !slices.Contains(known, word) {
