@@ -48,13 +48,14 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	var r *report
 	if err == nil {
+		var r *report
 		r, err = measureAll(ctx, o, stderr)
-	}
-	if err == nil {
-		r.text(stdout)
-		err = r.writeJSON(o.json)
+		if r != nil && len(r.Results) > 0 { // of a run that was cut short as well
+			r.judge()
+			r.text(stdout)
+			err = errors.Join(err, r.writeJSON(o.json))
+		}
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "bench: error: %v\n", err)

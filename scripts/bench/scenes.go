@@ -58,29 +58,26 @@ func bySize(small, medium, more int) func(int) int {
 	}
 }
 
-// measureAll is a whole run.
-func measureAll(ctx context.Context, o *options, log io.Writer) (r *report, err error) {
+// measureAll is a whole run. With an error comes what was measured before it.
+func measureAll(ctx context.Context, o *options, log io.Writer) (*report, error) {
 	l, err := newLab(o, log)
 	if err != nil {
 		return nil, err
 	}
 	defer l.close()
-	r = &report{Date: time.Now().UTC(), LeftOut: l.look()}
+	r := &report{Date: time.Now().UTC(), LeftOut: l.look()}
 	if r.Machine, err = l.machine(ctx); err != nil {
 		return nil, err
 	}
 	for _, files := range o.files {
 		if err := l.tree(ctx, files, r); err != nil {
-			return nil, err
+			return r, err
 		}
 	}
 	if slices.Contains(o.scenes, sceneExternals) {
-		if err := l.externals(ctx, r); err != nil {
-			return nil, err
-		}
+		err = l.externals(ctx, r)
 	}
-	r.judge()
-	return r, nil
+	return r, err
 }
 
 // tree measures everything that is asked for in a tree of this size.
