@@ -22,9 +22,11 @@ var targets = []target{
 	{sceneClean, 200000, rootwcStatus, "", 150},
 	{sceneTouched, 0, rootwcStatus, svnStatus, 0.5},
 	{sceneTouched, 0, rootwcStatus + ", again", rootwcStatus, 1.2}, // the normal time, and noise
+	{sceneTouched, 200000, rootwcStatus, "", 150},
 	{sceneExternals, 0, rootwcStatus, svnStatus, 0.3},
 	{sceneCommit, 20000, rootwcCommit, svnCommit, 0.5},
 	{sceneCommit, 200000, rootwcCommit, svnCommit, 0.3},
+	{sceneCommit, 200000, rootwcCommit, "", 150},
 }
 
 // verdict is what became of a target.
