@@ -1,7 +1,7 @@
 # make demo   shows rootwc at work, in a sandbox
 # make test   lint, all tests with the race detector, two real Debian systems
 # make bench  measures rootwc against svn, git, fsvs, etckeeper and a bare walk;
-#             BENCHFLAGS=-quick for a minute, BENCHFLAGS=-help for the rest
+#             BENCHFLAGS=-quick for two minutes, BENCHFLAGS=-help for the rest
 #
 # All install with apt what is missing. "go build ./cmd/rootwc" and
 # "go test ./..." work without make.
