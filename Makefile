@@ -28,8 +28,9 @@ REALTEST = env $(REALENV) $(GO) test -count=1 -timeout 30m -run '$(REAL)' $(REAL
 
 .PHONY: build demo test bench install clean deps demo-deps bench-deps lint fuzz realtest
 
+# A static program works in a rescue system of whatever release.
 build:
-	$(GO) build $(BUILDFLAGS) -o bin/rootwc ./cmd/rootwc
+	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o bin/rootwc ./cmd/rootwc
 
 demo: demo-deps build
 	bin/rootwc demo

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // The date forms of Subversion 1.14 (svn help, "Revision arguments", and
@@ -17,28 +18,32 @@ const (
 	clockPart = `(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)` + fraction + `)?`
 )
 
-var dateForms = []*regexp.Regexp{
-	regexp.MustCompile(`^` + datePart + `$`),
-	regexp.MustCompile(`^` + datePart + `T(?:\d|` + clockPart + `(?:Z|[-+](?P<zoneHour>\d\d)(?::?(?P<zoneMinute>\d\d))?)?)$`),
-	regexp.MustCompile(`^` + datePart + ` (?:\d|` + clockPart + `(?: [-+](?P<zoneHour>\d\d)(?P<zoneMinute>\d\d)?)?)$`),
-	regexp.MustCompile(`^` + basicPart + `$`),
-	regexp.MustCompile(`^` + basicPart + `T(?P<hour>\d\d)(?P<minute>\d\d)(?:(?P<second>\d\d)` + fraction + `)?` +
-		`(?:Z|[-+](?P<zoneHour>\d\d)(?P<zoneMinute>\d\d)?)?$`),
-	regexp.MustCompile(`^(?:\d|` + clockPart + `)$`),
-}
+var dateForms = sync.OnceValue(func() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(`^` + datePart + `$`),
+		regexp.MustCompile(`^` + datePart + `T(?:\d|` + clockPart + `(?:Z|[-+](?P<zoneHour>\d\d)(?::?(?P<zoneMinute>\d\d))?)?)$`),
+		regexp.MustCompile(`^` + datePart + ` (?:\d|` + clockPart + `(?: [-+](?P<zoneHour>\d\d)(?P<zoneMinute>\d\d)?)?)$`),
+		regexp.MustCompile(`^` + basicPart + `$`),
+		regexp.MustCompile(`^` + basicPart + `T(?P<hour>\d\d)(?P<minute>\d\d)(?:(?P<second>\d\d)` + fraction + `)?` +
+			`(?:Z|[-+](?P<zoneHour>\d\d)(?P<zoneMinute>\d\d)?)?$`),
+		regexp.MustCompile(`^(?:\d|` + clockPart + `)$`),
+	}
+})
 
 // agoForm is "three days ago". Subversion compares a unit only as far as its
 // singular goes, so "minutes" and "mint" are both minutes.
-var agoForm = regexp.MustCompile(`^ *(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\+?\d{1,9}) +` +
-	`(?:year|month|week|day|hour|min)[^ ]* +ago *$`)
+var agoForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^ *(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\+?\d{1,9}) +` +
+		`(?:year|month|week|day|hour|min)[^ ]* +ago *$`)
+})
 
 // validDate reports whether Subversion understands s, the text between the
 // braces of a date revision.
 func validDate(s string) bool {
 	if strings.HasSuffix(s, "ago") || strings.HasSuffix(s, " ") {
-		return agoForm.MatchString(s)
+		return agoForm().MatchString(s)
 	}
-	for _, form := range dateForms {
+	for _, form := range dateForms() {
 		if match := form.FindStringSubmatch(s); match != nil {
 			return inRange(form, match)
 		}

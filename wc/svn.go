@@ -30,7 +30,8 @@ type Client struct {
 	Password  string // handed over on standard input, "" for none
 	Echo      func(line string)
 
-	homes map[uint32]*temporary // configuration directories by user
+	homes    map[uint32]*temporary // configuration directories by user
+	required chan error            // see Require
 }
 
 // svnConfig is the runtime configuration that every svn child gets. The
@@ -90,6 +91,13 @@ type Call struct {
 
 // Run starts svn and returns its standard output. Failures are [*run.Error].
 func (c *Client) Run(ctx context.Context, call Call) ([]byte, error) {
+	if c.required != nil {
+		err := <-c.required
+		c.required <- err // for the next
+		if err != nil {
+			return nil, err
+		}
+	}
 	config, err := c.configFor(call.User)
 	if err != nil {
 		return nil, fmt.Errorf("cannot configure svn: %w", err)
@@ -143,6 +151,21 @@ func (c *Client) close() {
 		_ = t.remove()
 	}
 	c.homes = nil
+}
+
+// Require has the client's version checked while other work goes on: the first
+// call of svn waits for it, and fails with what [Client.Version] says.
+func (c *Client) Require(ctx context.Context) {
+	c.required = make(chan error, 1)
+	check := func() {
+		_, err := c.Version(ctx)
+		c.required <- err
+	}
+	if c.Echo != nil {
+		check() // its line comes first
+		return
+	}
+	go check()
 }
 
 // Version asks the client for its version, and fails when it is older than

@@ -57,10 +57,7 @@ func (a *app) begin(verb string) (*wc.Tree, *wc.Work, error) {
 			return nil, nil, notWorkingCopy(t)
 		}
 	}
-	if _, err := t.Client.Version(a.ctx); err != nil {
-		t.Close()
-		return nil, nil, err
-	}
+	t.Client.Require(a.ctx)
 	w, err := t.Begin(verb)
 	if err != nil {
 		t.Close()

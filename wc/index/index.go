@@ -79,8 +79,8 @@ type Keys struct{ Database, Rules [32]byte }
 // directory's block, the blocks. A block is a head, its entries and others,
 // all of fixed length, and their names, each with a final zero.
 const (
-	magic     = "rootwc index 1\n\x00"
-	atSum     = len(magic)    // CRC-32C of all that follows
+	magic     = "rootwc index 2\n\x00"
+	atSum     = len(magic)    // CRC-32 (IEEE) of all that follows
 	atKeys    = atSum + 4     // 32 bytes each
 	atSummary = atKeys + 64   // its length
 	atDirs    = atSummary + 4 // number of directories
@@ -90,8 +90,6 @@ const (
 	otherLen = 8
 	headLen  = 8 + entryLen + 4 + 4 + 4 + 4 // dev, self, entries, others, path's length, block's length
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // ErrDamaged is returned for a file that is no index, is cut, was changed, or
 // has another format.
@@ -123,7 +121,7 @@ func Read(f *os.File) (*Index, error) {
 
 // Parse reads an index from the content of its file, which it keeps.
 func Parse(data []byte) (*Index, error) {
-	if len(data) < headerLen || !bytes.HasPrefix(data, []byte(magic)) || crc32.Checksum(data[atKeys:], castagnoli) != u32(data[atSum:]) {
+	if len(data) < headerLen || !bytes.HasPrefix(data, []byte(magic)) || crc32.ChecksumIEEE(data[atKeys:]) != u32(data[atSum:]) {
 		return nil, ErrDamaged
 	}
 	x := &Index{data: data, n: int(u32(data[atDirs:]))}

@@ -96,9 +96,9 @@ type File struct {
 // WriteTo writes the file. It is read only when all of it was written.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
 	head := f.head()
-	sum := crc32.Checksum(head[atKeys:], castagnoli)
+	sum := crc32.ChecksumIEEE(head[atKeys:])
 	for _, b := range f.Blocks {
-		sum = crc32.Update(sum, castagnoli, b)
+		sum = crc32.Update(sum, crc32.IEEETable, b)
 	}
 	binary.LittleEndian.PutUint32(head[atSum:], sum)
 	out := bufio.NewWriterSize(w, 1<<20)
