@@ -43,6 +43,7 @@ type copyIndex struct {
 	valid bool         // nothing but the disk can have changed
 	keys  index.Keys
 	save  bool // a new one may be written
+	later bool // but not now: see carryIndex
 
 	whole []bool                 // directories of old that are as they were
 	dirty map[string]bool        // directories of old that are not
@@ -51,9 +52,10 @@ type copyIndex struct {
 
 // openIndex takes up the index of a working copy.
 func (s *scan) openIndex(c *Copy) *copyIndex {
-	x := &copyIndex{copy: c, old: c.index, dirty: map[string]bool{}, fresh: map[string]index.Block{}}
+	x := &copyIndex{copy: c, old: c.lastIndex(), dirty: map[string]bool{}, fresh: map[string]index.Block{}}
 	if c.key != nil {
 		x.keys = index.Keys{Database: *c.key, Rules: s.rulesKey(c)}
+		x.later = s.opt.commit
 		x.save = len(s.opt.Paths) == 0 && !s.opt.beneath && !s.opt.All
 		x.valid = x.old != nil && x.old.Keys == x.keys && !s.opt.All
 	}
@@ -73,6 +75,17 @@ func (c *Copy) indexName() string {
 	sum := sha256.Sum256([]byte(c.Path))
 	return fmt.Sprintf("%x", sum[:8])
 }
+
+// lastIndex is the index of the last status, nil for none.
+func (c *Copy) lastIndex() *index.Index {
+	if !c.indexed {
+		c.index, c.indexed = c.readIndex(), true
+	}
+	return c.index
+}
+
+// forgetIndex makes room: another one was written.
+func (c *Copy) forgetIndex() { c.index, c.indexed = nil, false }
 
 // readIndex is nil when there is none, or none that can be trusted.
 func (c *Copy) readIndex() *index.Index {
@@ -322,17 +335,23 @@ func (x *copyIndex) write() {
 		add(rel)
 		learned = true
 	}
-	if learned {
-		if x.copy.writeIndex(f) == nil {
-			x.copy.index = x.copy.readIndex()
-		}
+	switch {
+	case !learned:
+	case x.later:
+		x.copy.pending = f
+	case x.copy.writeIndex(f) == nil:
+		x.copy.forgetIndex()
 	}
 }
 
 // carryIndex lets the index of the database before hold for the one of now:
 // only what concerns these paths has changed in it.
 func (c *Copy) carryIndex(before *[32]byte, externals *externalsSummary, rels []string) {
-	if c.index == nil || before == nil || c.key == nil || c.index.Keys.Database != *before || externals == nil {
+	old := c.pending
+	if last := c.lastIndex(); old == nil && last != nil {
+		old = last.File()
+	}
+	if old == nil || before == nil || c.key == nil || old.Keys.Database != *before || externals == nil {
 		return
 	}
 	c.summary.Externals = externals
@@ -344,16 +363,15 @@ func (c *Copy) carryIndex(before *[32]byte, externals *externalsSummary, rels []
 	for _, rel := range rels {
 		doubted[rel], doubted[parentOf(rel)] = true, true
 	}
-	f := &index.File{Keys: index.Keys{Database: *c.key, Rules: c.index.Keys.Rules}, Summary: text}
-	for i := range c.index.Len() {
-		v := c.index.At(i)
-		block := v.Block()
-		if doubted[v.Path()] {
-			block = block.Doubted()
+	f := &index.File{Keys: index.Keys{Database: *c.key, Rules: old.Keys.Rules}, Summary: text, Blocks: old.Blocks}
+	for i, block := range f.Blocks {
+		if doubted[block.Path()] {
+			f.Blocks[i] = block.Doubted()
 		}
-		f.Blocks = append(f.Blocks, block)
 	}
 	_ = c.writeIndex(f) // without it the next status takes longer
+	c.pending = nil
+	c.forgetIndex()
 }
 
 // writeIndex writes an index beside the old one and renames it. It needs no

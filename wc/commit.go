@@ -70,7 +70,7 @@ type edit struct {
 
 // PlanCommit works out what a commit sends.
 func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, error) {
-	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths})
+	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths, commit: true})
 	if err != nil {
 		return nil, err
 	}

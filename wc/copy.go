@@ -31,7 +31,9 @@ type Copy struct {
 	db   *os.File  // see databaseKey
 	key  *[32]byte // of the state of the database; nil when that cannot be told
 
-	index   *index.Index // of the last status, whether or not it holds
+	index   *index.Index // see lastIndex
+	indexed bool         // index was read
+	pending *index.File  // what a status has learned for the commit that it is made for
 	summary summary
 	mu      sync.Mutex
 	rec     *record // see record
@@ -74,8 +76,7 @@ func (c *Copy) open() error {
 		return c.reload() // which says what is wrong
 	}
 	c.key = c.databaseKey()
-	c.index = c.readIndex()
-	if c.index != nil && c.key != nil && c.index.Keys.Database == *c.key && json.Unmarshal(c.index.Summary, &c.summary) == nil {
+	if x := c.lastIndex(); x != nil && c.key != nil && x.Keys.Database == *c.key && json.Unmarshal(x.Summary, &c.summary) == nil {
 		return nil
 	}
 	return c.reload()

@@ -98,6 +98,15 @@ func (rec *record) readAll() error {
 	return nil
 }
 
+// together lets do read several directories in one transaction, which spares
+// SQLite asking for each whether somebody has written.
+func (rec *record) together(do func()) {
+	if rec.conn != nil && query(rec.conn, "BEGIN", nil) == nil {
+		defer query(rec.conn, "ROLLBACK", nil)
+	}
+	do()
+}
+
 // readDir reads one directory.
 func (rec *record) readDir(dir string) error {
 	if rec.conn == nil {

@@ -403,7 +403,12 @@ func (s *stage) addedPristines() ([]sha1Sum, error) {
 	if s.copy == nil {
 		return nil, nil
 	}
-	return newPristines(filepath.Join(s.wc(), AdminDir, "wc.db"), s.copy.admin("wc.db"))
+	if s.rec == nil || s.rec.conn == nil {
+		if _, err := s.record(); err != nil {
+			return nil, err
+		}
+	}
+	return newPristines(s.rec.conn, s.copy.record().conn)
 }
 
 // propertyGroups orders paths by what has to be set on them, so that svn runs

@@ -24,6 +24,7 @@ type StatusOptions struct {
 	Review bool
 
 	beneath bool // what conflicts hide: the state of the live path itself
+	commit  bool // the database is about to change
 }
 
 // Status lists what differs between the working copies and what they record

@@ -202,27 +202,42 @@ func (j job) changed() (jobs []job) {
 	}
 	rec := c.record()
 	x.save = x.save && c.key != nil && *c.key == x.keys.Database // somebody may have used svn just now
-	for rel := range x.dirty {
-		n := rec.node(rel)
-		if i, ok := x.old.Number(rel); ok {
-			x.whole[i] = false
+	if len(x.dirty) > x.old.Len()/10 {
+		if err := rec.readAll(); err != nil {
+			c.tree.fail(err)
+			return nil
 		}
-		if n == nil || rel != "" && x.dirty[parentOf(rel)] {
-			continue
-		}
-		one := j
-		one.rel, one.node = strings.Clone(rel), n
-		one.def = rec.defaults(rel, c.tree.Names, defaultsOf(c.user))
-		if rel != "" {
-			one.rules = c.rulesAt(parentOf(rel))
-			if v, ok := x.old.Find(rel); ok {
-				one.self = v.Self().Entry()
-				one.self.Flags &^= index.Whole
+	}
+	rec.together(func() {
+		for rel := range x.dirty {
+			if i, ok := x.old.Number(rel); ok {
+				x.whole[i] = false
+			}
+			if rel != "" && x.dirty[parentOf(rel)] {
+				continue
+			}
+			if n := rec.node(rel); n != nil {
+				rec.children(rel)
+				jobs = append(jobs, j.anew(rel, n))
 			}
 		}
-		jobs = append(jobs, one)
-	}
+	})
 	return jobs
+}
+
+// anew is the job of a directory that is no child of another job's.
+func (j job) anew(rel string, n *node) job {
+	c := j.copy
+	j.rel, j.node = strings.Clone(rel), n
+	j.def = c.record().defaults(rel, c.tree.Names, defaultsOf(c.user))
+	if rel != "" {
+		j.rules = c.rulesAt(parentOf(rel))
+		if v, ok := j.index.old.Find(rel); ok {
+			j.self = v.Self().Entry()
+			j.self.Flags &^= index.Whole
+		}
+	}
+	return j
 }
 
 // pool hands jobs to workers, the newest first, so that few wait.

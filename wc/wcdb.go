@@ -373,38 +373,28 @@ func presenceOf(word []byte) presence {
 // newPristines lists the texts that a copy of a database has come to know
 // since it was made. SQLite gives a new row the highest number (lang_createtable,
 // "rowid"), and only svn cleanup takes rows away.
-func newPristines(copied, from string) (added []sha1Sum, err error) {
+func newPristines(copied, from *sqlite.Conn) (added []sha1Sum, err error) {
+	if from == nil {
+		return nil, errClosed
+	}
 	last := int64(0)
-	err = withDB(from, func(conn *sqlite.Conn) error {
-		return query(conn, "SELECT max(rowid) FROM PRISTINE", func(s *sqlite.Stmt) error {
-			last = s.ColumnInt64(0)
-			return nil
-		})
+	err = query(from, "SELECT max(rowid) FROM PRISTINE", func(s *sqlite.Stmt) error {
+		last = s.ColumnInt64(0)
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = withDB(copied, func(conn *sqlite.Conn) error {
-		return query(conn, fmt.Sprintf("SELECT checksum FROM PRISTINE WHERE rowid > %d", last), func(s *sqlite.Stmt) error {
-			var sum sha1Sum
-			text, _ := strings.CutPrefix(s.ColumnText(0), "$sha1$")
-			if n, err := hex.Decode(sum[:], []byte(text)); err != nil || n != len(sum) {
-				return fmt.Errorf("malformed checksum %q", text)
-			}
-			added = append(added, sum)
-			return nil
-		})
+	err = query(copied, fmt.Sprintf("SELECT checksum FROM PRISTINE WHERE rowid > %d", last), func(s *sqlite.Stmt) error {
+		var sum sha1Sum
+		text, _ := strings.CutPrefix(s.ColumnText(0), "$sha1$")
+		if n, err := hex.Decode(sum[:], []byte(text)); err != nil || n != len(sum) {
+			return fmt.Errorf("malformed checksum %q", text)
+		}
+		added = append(added, sum)
+		return nil
 	})
 	return added, err
-}
-
-func withDB(path string, do func(*sqlite.Conn) error) error {
-	conn, err := openDB(path)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return do(conn)
 }
 
 // quickCheck asks SQLite whether a database is sound.
