@@ -349,13 +349,18 @@ func commitError(err error, c *Copy) error {
 func (w *Work) settle(ctx context.Context, cp *commitPart) error {
 	c, p := cp.copy, cp.part
 	p.Commit = ""
-	rec, err := cp.stage.record()
-	if err != nil {
-		return err
-	}
+	var rec *record // of the stage
 	for rel := range cp.targets {
-		st := stateOf(rec, rel)
-		if st == nil || st.kind != metadata.File || st.props["svn:keywords"] == "" && rel != WithheldPath {
+		if n := c.record().node(rel); rel != WithheldPath && (n == nil || n.props()["svn:keywords"] == "") {
+			continue
+		}
+		if rec == nil {
+			var err error
+			if rec, err = cp.stage.record(); err != nil {
+				return err
+			}
+		}
+		if st := stateOf(rec, rel); st == nil || st.kind != metadata.File {
 			continue
 		}
 		l, err := w.tree.look(c, rel)

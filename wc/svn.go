@@ -153,12 +153,25 @@ func (c *Client) close() {
 	c.homes = nil
 }
 
-// Require has the client's version checked while other work goes on: the first
-// call of svn waits for it, and fails with what [Client.Version] says.
+// checkedClient, in the configuration directory, names the program that was
+// found new enough.
+const checkedClient = "checked-client"
+
+// Require has the client's version checked, once for each installed program,
+// while other work goes on: the first call of svn waits for it, and fails with
+// what [Client.Version] says.
 func (c *Client) Require(ctx context.Context) {
+	mark := clientMark()
+	name := filepath.Join(c.ConfigDir, checkedClient)
+	if text, err := os.ReadFile(name); err == nil && mark != "" && string(text) == mark {
+		return
+	}
 	c.required = make(chan error, 1)
 	check := func() {
 		_, err := c.Version(ctx)
+		if err == nil && mark != "" {
+			_ = writeIfChanged(name, mark) // else the next command asks again
+		}
 		c.required <- err
 	}
 	if c.Echo != nil {
@@ -166,6 +179,17 @@ func (c *Client) Require(ctx context.Context) {
 		return
 	}
 	go check()
+}
+
+// clientMark tells one installed svn from another; "" when it cannot.
+func clientMark() string {
+	path, found := run.Look("svn")
+	info, err := os.Stat(path)
+	if !found || err != nil {
+		return ""
+	}
+	id := identityOfInfo(info)
+	return fmt.Sprintf("%s %d %d %d %d.%d\n", path, id.Dev, id.Ino, id.Size, id.CtimeSec, id.CtimeNS)
 }
 
 // Version asks the client for its version, and fails when it is older than
