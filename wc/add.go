@@ -184,7 +184,7 @@ func (g *Gathered) finish() {
 func (c *Copy) rulesAt(dir string) ignore.Rules {
 	var rules ignore.Rules
 	walk := func(d string) {
-		if n := c.record().node(d); n != nil && n.visible() {
+		if n := c.record().dir(d); n != nil && n.visible() {
 			rules = n.rules(c.path(d), rules)
 		}
 	}

@@ -22,7 +22,7 @@ func (rec *record) defaults(rel string, names metadata.Names, def metadata.Defau
 		if i > 0 && rel[i] != '/' {
 			continue
 		}
-		n := rec.node(rel[:i])
+		n := rec.dir(rel[:i])
 		if n == nil || n.top().props == "" && n.actual == nil {
 			continue
 		}

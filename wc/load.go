@@ -120,6 +120,26 @@ func (rec *record) readDir(dir string) error {
 	return rec.ask(selectActual+" AND parent_relpath = ?", dir, rec.takeActual)
 }
 
+// readNode reads one path, nil for nothing.
+func (rec *record) readNode(rel string) (n *node, err error) {
+	if rec.conn == nil {
+		return nil, errClosed
+	}
+	l := newLoader(rec)
+	if err := rec.ask(selectNodes+" AND local_relpath = ?", rel, l.take); err != nil {
+		return nil, err
+	}
+	dir, _ := splitPath(rel)
+	if found := l.nodes()[dir]; len(found) > 0 {
+		n = found[0]
+		err = rec.ask(selectActual+" AND local_relpath = ?", rel, func(s *sqlite.Stmt) (err error) {
+			n.actual, err = actualOf(s)
+			return err
+		})
+	}
+	return n, err
+}
+
 // ask runs a query about a path, which SQLite compiles once.
 func (rec *record) ask(sql, path string, each func(*sqlite.Stmt) error) error {
 	stmt, err := rec.conn.Prepare(sql)

@@ -216,7 +216,7 @@ func (j job) changed() (jobs []job) {
 			if rel != "" && x.dirty[parentOf(rel)] {
 				continue
 			}
-			if n := rec.node(rel); n != nil {
+			if n := rec.dir(rel); n != nil {
 				rec.children(rel)
 				jobs = append(jobs, j.anew(rel, n))
 			}

@@ -158,6 +158,7 @@ type record struct {
 	root      *node
 	dirs      map[string][]*node // children by directory that was read, sorted by name
 	whole     bool               // all were
+	single    map[string]*node   // see dir
 	rootPath  string             // of the working copy in the repository
 	reposRoot string
 	reposUUID string
@@ -172,6 +173,30 @@ func (rec *record) node(rel string) *node {
 	}
 	dir, name := splitPath(rel)
 	return find(rec.children(dir), name)
+}
+
+// dir is what is recorded at rel, for directories: when nothing of their parent
+// was read, neither is all of that now.
+func (rec *record) dir(rel string) *node {
+	if rel == "" {
+		return rec.root
+	}
+	rec.mu.Lock()
+	if n, read := rec.single[rel]; read {
+		rec.mu.Unlock()
+		return n
+	}
+	if _, read := rec.dirs[parentOf(rel)]; read || rec.whole {
+		rec.mu.Unlock()
+		return rec.node(rel)
+	}
+	defer rec.mu.Unlock()
+	n, err := rec.readNode(rel)
+	if err != nil {
+		rec.fail(rec.doubt(err))
+	}
+	rec.single[rel] = n
+	return n
 }
 
 func find(children []*node, name string) *node {
@@ -269,7 +294,7 @@ func openRecord(path string, fail func(error)) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := &record{conn: conn, fail: fail, dirs: map[string][]*node{}}
+	rec := &record{conn: conn, fail: fail, dirs: map[string][]*node{}, single: map[string]*node{}}
 	if err := rec.readHead(); err != nil {
 		conn.Close()
 		return nil, rec.doubt(fmt.Errorf("%s: %w", path, err))
