@@ -45,6 +45,9 @@ func TestAgainstSvn(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			for range states {
 				l.change(r)
+				if l.unjudged() {
+					l.sh(false, "find . -name .svn -prune -o -type l -exec rm {} +")
+				}
 				if l.compare(r.IntN(4) == 0); t.Failed() {
 					t.Logf("changes:\n%s", strings.Join(l.log, "\n"))
 					return
@@ -210,6 +213,13 @@ func (l *lab) paths() (all, files, dirs []string) {
 		return nil
 	})
 	return append(all, "text"), append(files, "fresh"), append(dirs, ".") // there may be none
+}
+
+// unjudged says whether there is a symlink that leads to itself where svn
+// expects a directory: then it gives no answer at all (E000040).
+func (l *lab) unjudged() bool {
+	_, _, err := run.Output(l.t.Context(), run.Command{Args: []string{"svn", "status", "--config-dir", l.dir + "/config", "--non-interactive"}, Dir: l.root()})
+	return wc.HasCode(err, "000040")
 }
 
 // compare asks svn and rootwc, the latter with and without an index, and by
