@@ -43,8 +43,8 @@ type Image struct {
 // a shell with what scripts expect.
 var programs = strings.Fields(`
 	lsblk blkid sfdisk findmnt wipefs blockdev mkswap swaplabel mount umount swapon swapoff losetup partx flock
-	lvm pvs pvcreate pvremove pvck pvresize vgs vgcreate vgremove vgchange vgcfgbackup vgcfgrestore vgscan
-	lvs lvcreate lvremove lvchange lvconvert lvresize dmsetup
+	lvm pvs pvcreate pvremove pvck pvchange pvmove pvresize vgs vgcreate vgremove vgchange vgextend vgreduce vgrename vgcfgbackup vgcfgrestore vgscan
+	lvs lvcreate lvremove lvchange lvconvert lvextend lvreduce lvrename lvresize dmsetup
 	cryptsetup mdadm thin_dump thin_restore thin_check cache_check
 	mke2fs mkfs.ext2 mkfs.ext3 mkfs.ext4 tune2fs dumpe2fs e2fsck fsck.ext4 resize2fs debugfs e2image lsattr chattr
 	mkfs.xfs xfs_db xfs_info xfs_admin xfs_io xfs_repair xfs_spaceman xfs_growfs

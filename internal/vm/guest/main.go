@@ -95,7 +95,7 @@ func do(job exchange.Job) exchange.Answer {
 	}
 	answer.Up = uptime()
 	fmt.Printf("guest: up after %.1f s\n", answer.Up)
-	err := run.Interactive(context.Background(), run.Command{Args: job.Args, Env: job.Env, Dir: exchange.In}, nil, os.Stdout, os.Stderr)
+	err := command(job)
 	answer.Done = uptime()
 	var failed *run.Error
 	switch {
@@ -108,6 +108,19 @@ func do(job exchange.Job) exchange.Answer {
 		fmt.Printf("guest: error: %v\n", err)
 	}
 	return answer
+}
+
+// command runs the job's command with an empty input. It must have one: where
+// number 0 is closed, the next file gets it, and mkfs.btrfs 6.2 takes a device
+// with that number for a missing one.
+func command(job exchange.Job) error {
+	empty, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer empty.Close()
+	c := run.Command{Args: job.Args, Env: job.Env, Dir: exchange.In}
+	return run.Interactive(context.Background(), c, empty, os.Stdout, os.Stderr)
 }
 
 // prepare does what a job asks for besides its command.

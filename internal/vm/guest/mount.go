@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rootwc/internal/run"
 	"rootwc/internal/vm/exchange"
 )
 
@@ -93,6 +96,11 @@ func makeStaticNodes() error {
 // unmountAll takes away what the command left mounted, the last first, so
 // that the file systems on the disks are clean. Ours go with the machine.
 func unmountAll() {
+	if swaps, err := os.ReadFile("/proc/swaps"); err == nil && bytes.Count(swaps, []byte("\n")) > 1 { // a swap file keeps its file system busy
+		if _, _, err := run.Output(context.Background(), run.Command{Args: []string{"swapoff", "--all"}}); err != nil {
+			fmt.Printf("guest: %v\n", err)
+		}
+	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		return
