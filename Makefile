@@ -1,7 +1,8 @@
-# make demo   shows rootwc at work, in a sandbox
-# make test   lint, all tests with the race detector, two real Debian systems
-# make bench  measures rootwc against svn, git, fsvs, etckeeper and a bare walk;
-#             BENCHFLAGS=-quick for two minutes, BENCHFLAGS=-help for the rest
+# make demo    shows rootwc at work, in a sandbox
+# make test    lint, all tests with the race detector, two real Debian systems
+# make vmtest  disks, RAID, encryption and boot loaders, in virtual machines
+# make bench   measures rootwc against svn, git, fsvs, etckeeper and a bare walk;
+#              BENCHFLAGS=-quick for two minutes, BENCHFLAGS=-help for the rest
 #
 # All install with apt what is missing. "go build ./cmd/rootwc" and
 # "go test ./..." work without make.
@@ -26,7 +27,7 @@ REALROOT = -exec 'sudo env "CI=$(CI)" "PATH=$(PATH)" $(REALENV)'
 endif
 REALTEST = env $(REALENV) $(GO) test -count=1 -timeout 30m -run '$(REAL)' $(REALROOT)
 
-.PHONY: build demo test bench install clean deps demo-deps bench-deps lint fuzz realtest
+.PHONY: build demo test bench install clean deps demo-deps bench-deps vm-deps lint fuzz realtest vmtest
 
 # A static program works in a rescue system of whatever release.
 build:
@@ -47,6 +48,10 @@ bench: bench-deps build
 realtest: deps
 	@mkdir -p .cache/debs
 	$(REALTEST) -v ./cmd/rootwc
+
+vmtest: vm-deps
+	@echo "the first run downloads two Debian kernels into .cache/vm"
+	ROOTWC_VM=1 $(GO) test -count=1 -timeout 25m -p 1 -v ./internal/vm/...
 
 lint: deps
 	@unformatted=$$($(GOFMT) -l .); test -z "$$unformatted" || { echo "not formatted with gofmt:" $$unformatted; exit 1; }
@@ -78,3 +83,10 @@ deps:
 		gcc:gcc /usr/include/stdio.h:libc6-dev \
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
 		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace
+
+vm-deps:
+	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \
+		qemu-system-x86_64:qemu-system-x86 /usr/share/OVMF/OVMF_CODE_4M.fd:ovmf efibootmgr:efibootmgr \
+		depmod:kmod /usr/lib/systemd/systemd-udevd:udev \
+		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 thin_check:thin-provisioning-tools \
+		mke2fs:e2fsprogs mkfs.xfs:xfsprogs btrfs:btrfs-progs mkfs.vfat:dosfstools mkfs.f2fs:f2fs-tools mkfs.exfat:exfatprogs

@@ -34,6 +34,10 @@ type Command struct {
 	Echo func(line string)
 	// Line receives each line of standard output as it comes, without its end.
 	Line func(line string)
+	// Stdout receives standard output as it comes; [Output] then returns none.
+	Stdout io.Writer
+	// Kill makes cancelling end the program at once, without asking first.
+	Kill bool
 }
 
 // User holds the numeric ids that a program runs with, as setgroups(2),
@@ -132,7 +136,9 @@ func Output(ctx context.Context, c Command) (stdout []byte, warnings string, err
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	cmd.Dir, cmd.Stdin = c.Dir, c.Stdin
 	cmd.Env = append(Environment(), c.Env...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if !c.Kill { // which is what CommandContext does by itself
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	}
 	cmd.WaitDelay = grace
 	// Its own process group: a Ctrl-C at the terminal reaches rootwc alone,
 	// which then ends its children in order. Pdeathsig: a child never outlives
@@ -144,10 +150,13 @@ func Output(ctx context.Context, c Command) (stdout []byte, warnings string, err
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	if c.Stdout != nil {
+		cmd.Stdout = c.Stdout
+	}
 	var lines *lineWriter
 	if c.Line != nil {
 		lines = &lineWriter{each: c.Line}
-		cmd.Stdout = io.MultiWriter(&out, lines)
+		cmd.Stdout = io.MultiWriter(cmd.Stdout, lines)
 	}
 	err = runLocked(cmd)
 	if lines != nil {

@@ -54,6 +54,25 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestKillDoesNotAsk(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got strings.Builder
+	begin := time.Now()
+	out, _, err := Output(ctx, Command{
+		Args:   []string{"sh", "-c", "trap '' INT; echo up; exec sleep 60"},
+		Line:   func(string) { cancel() },
+		Stdout: &got,
+		Kill:   true,
+	})
+	if !errors.Is(err, context.Canceled) || time.Since(begin) > grace {
+		t.Fatalf("got %v after %v", err, time.Since(begin))
+	}
+	if got.String() != "up\n" || len(out) != 0 {
+		t.Fatalf("got %q, returned %q", got.String(), out)
+	}
+}
+
 func TestQuote(t *testing.T) {
 	if got := Quote([]string{"svn", "a b", "it's", "x@1"}); got != `svn 'a b' 'it'\''s' x@1` {
 		t.Fatal(got)

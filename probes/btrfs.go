@@ -1,0 +1,4 @@
+package probes
+
+// Btrfs is a btrfs file system.
+type Btrfs struct{}

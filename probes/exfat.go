@@ -1,0 +1,4 @@
+package probes
+
+// ExFAT is an exFAT file system.
+type ExFAT struct{}

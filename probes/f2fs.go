@@ -1,0 +1,4 @@
+package probes
+
+// F2FS is an F2FS file system.
+type F2FS struct{}

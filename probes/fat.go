@@ -1,0 +1,4 @@
+package probes
+
+// FAT is a FAT file system.
+type FAT struct{}

@@ -1,0 +1,105 @@
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// node is a node of any kind.
+type node struct {
+	ref   Ref
+	kind  string
+	id    ID
+	value reflect.Value // the struct
+}
+
+// nodes goes over all nodes, kind by kind, by ID.
+func (l *Layout) nodes() iter.Seq[node] {
+	return func(yield func(node) bool) {
+		v := reflect.ValueOf(l).Elem()
+		for i := range v.NumField() {
+			if v.Field(i).Kind() != reflect.Map {
+				continue
+			}
+			kind := key(v.Type().Field(i))
+			ids := v.Field(i).MapKeys()
+			slices.SortFunc(ids, func(a, b reflect.Value) int { return compareIDs(a.String(), b.String()) })
+			for _, id := range ids {
+				n := node{Ref(kind + "." + id.String()), kind, ID(id.String()), v.Field(i).MapIndex(id).Elem()}
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// on are the nodes that a node stands on.
+func (n node) on() []Ref {
+	f := n.value.FieldByName("On")
+	switch {
+	case !f.IsValid():
+		return nil
+	case f.Kind() == reflect.Slice:
+		return f.Interface().([]Ref)
+	case f.String() == "":
+		return nil
+	}
+	return []Ref{Ref(f.String())}
+}
+
+// check says what makes the graph no graph: a node that stands on one that is
+// not there, or by way of others on itself.
+func (l *Layout) check() error {
+	known := map[Ref][]Ref{}
+	for n := range l.nodes() {
+		known[n.ref] = n.on()
+	}
+	var wrong []error
+	for n := range l.nodes() {
+		for _, ref := range n.on() {
+			if _, ok := known[ref]; !ok {
+				wrong = append(wrong, fmt.Errorf("%s stands on %s, which is not there", n.ref, ref))
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
+	}
+	done := map[Ref]int{} // 1: being looked at, 2: good
+	var visit func(Ref, []Ref) error
+	visit = func(ref Ref, way []Ref) error {
+		switch done[ref] {
+		case 1:
+			return fmt.Errorf("%s stands on itself: %s", ref, joinRefs(append(way, ref)))
+		case 2:
+			return nil
+		}
+		done[ref] = 1
+		for _, below := range known[ref] {
+			if err := visit(below, append(way, ref)); err != nil {
+				return err
+			}
+		}
+		done[ref] = 2
+		return nil
+	}
+	for n := range l.nodes() {
+		if err := visit(n.ref, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func joinRefs(refs []Ref) string {
+	words := make([]string, len(refs))
+	for i, r := range refs {
+		words[i] = string(r)
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,47 @@
+package probes
+
+// Format is the version of the layout's text: readers refuse another major
+// one.
+const Format = "1.0.0"
+
+// ID names a node within its kind by what is written on the medium, so that
+// it stays when disks change their names: a partition table's UUID, a
+// partition's, a file system's, "GROUP/NAME" for a logical volume.
+type ID string
+
+// Ref names a node with its kind: "partition.29a3ec04-…", "lv.vg0/root".
+type Ref string
+
+// Layout is how the storage of a machine is set up: a graph whose nodes stand
+// on others ("on"), from disks up to mounts. It has no kernel names, nothing
+// that changes by use, and no secrets. A value that is its kind's zero is the
+// usual one and is not written.
+type Layout struct {
+	Format     string             `toml:"format"`
+	Disk       map[ID]*Disk       `toml:"disk"`
+	Partition  map[ID]*Partition  `toml:"partition"`
+	RAID       map[ID]*RAID       `toml:"raid"`
+	LUKS       map[ID]*LUKS       `toml:"luks"`
+	PV         map[ID]*PV         `toml:"pv"`
+	VG         map[ID]*VG         `toml:"vg"`
+	LV         map[ID]*LV         `toml:"lv"`
+	FileSystem map[ID]*FileSystem `toml:"filesystem"`
+	Swap       map[ID]*Swap       `toml:"swap"`
+	Mount      map[ID]*Mount      `toml:"mount"`
+	Unknown    map[ID]*Unknown    `toml:"unsupported"`
+}
+
+// Mount is a file system in its place. Its ID is the path.
+type Mount struct {
+	On        Ref    `toml:"on"`
+	Subvolume string `toml:"subvolume"`
+	Options   string `toml:"options"`
+}
+
+// Unknown is something with an identity that rootwc cannot describe, as blkid
+// names it. Its ID is its UUID.
+type Unknown struct {
+	On   Ref    `toml:"on"`
+	Type string `toml:"type"`
+	Why  string `toml:"why"`
+}

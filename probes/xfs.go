@@ -1,0 +1,4 @@
+package probes
+
+// XFS is an XFS file system.
+type XFS struct{}
