@@ -25,7 +25,7 @@ func (e *doubtError) Unwrap() error { return e.err }
 // not understand. A status can be told from it; nothing is written there.
 type asked struct {
 	why   error
-	paths []askedPath // without externals
+	paths []askedPath
 	props map[string]map[string]string
 	base  map[string]map[string]string // as props, without the changes by hand
 }
@@ -138,8 +138,6 @@ func parseStatus(r io.Reader) ([]askedPath, error) {
 	return slices.DeleteFunc(doc.Paths, func(p askedPath) bool {
 		above := items[parentOf(p.Path)]
 		switch Status(p.State.Item) {
-		case "external":
-			return true
 		case Missing, Deleted, Incomplete: // the directory that is not there tells it
 			return above == Missing || above == Obstructed
 		}
@@ -215,6 +213,10 @@ func (d *dirScan) asked(a *asked, p *askedPath) {
 			return
 		}
 		e.Status = item
+	case item == "external" && d.nested[path]:
+		return
+	case item == "external": // not defined any more
+		e.Status = Unversioned
 	case item == "merged":
 		e.Status = Modified
 	default:

@@ -1,7 +1,6 @@
 package wc
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -43,7 +42,9 @@ type copyIndex struct {
 	valid bool         // nothing but the disk can have changed
 	keys  index.Keys
 	save  bool // a new one may be written
-	later bool // but not now: see carryIndex
+	later bool // but not now: the database is about to change
+
+	doubted map[string]bool // directories that a commit has touched since old was written
 
 	whole []bool                 // directories of old that are as they were
 	dirty map[string]bool        // directories of old that are not
@@ -57,7 +58,8 @@ func (s *scan) openIndex(c *Copy) *copyIndex {
 		x.keys = index.Keys{Database: *c.key, Rules: s.rulesKey(c)}
 		x.later = s.opt.commit
 		x.save = len(s.opt.Paths) == 0 && !s.opt.beneath && !s.opt.All
-		x.valid = x.old != nil && x.old.Keys == x.keys && !s.opt.All
+		x.doubted = c.holds(x.old)
+		x.valid = x.doubted != nil && x.old.Keys.Rules == x.keys.Rules && !s.opt.All
 	}
 	return x
 }
@@ -79,7 +81,7 @@ func (c *Copy) indexName() string {
 // lastIndex is the index of the last status, nil for none.
 func (c *Copy) lastIndex() *index.Index {
 	if !c.indexed {
-		c.index, c.indexed = c.readIndex(), true
+		c.index, c.carried, c.indexed = c.readIndex(), c.readCarried(), true
 	}
 	return c.index
 }
@@ -167,15 +169,23 @@ func (c *Copy) databaseKey() *[32]byte {
 	if _, err := c.db.ReadAt(counter[:], 24); err != nil {
 		return nil
 	}
-	if info, err := os.Lstat(name + "-journal"); err == nil && info.Size() > 0 {
-		return nil
-	}
-	if _, err := os.Lstat(name + "-wal"); err == nil {
+	if c.beingWritten() {
 		return nil
 	}
 	text := fmt.Sprint(now.Dev, now.Ino, now.Size, now.Mtim, now.Ctim, counter)
 	sum := sha256.Sum256([]byte(text))
 	return &sum
+}
+
+// beingWritten says whether somebody is writing the database, or was
+// interrupted.
+func (c *Copy) beingWritten() bool {
+	name := c.admin("wc.db")
+	if info, err := os.Lstat(name + "-journal"); err == nil && info.Size() > 0 {
+		return true
+	}
+	_, err := os.Lstat(name + "-wal")
+	return err == nil
 }
 
 // databaseStamp tells one content of a database file from another.
@@ -187,15 +197,10 @@ type databaseStamp struct {
 }
 
 // stampOf is nil when that cannot be told.
-func stampOf(name string) *databaseStamp {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil
-	}
-	defer f.Close() // rootwc holds no lock of it just now
+func stampOf(f *os.File) *databaseStamp {
 	var st unix.Stat_t
 	s := &databaseStamp{}
-	if unix.Fstat(int(f.Fd()), &st) != nil {
+	if f == nil || unix.Fstat(int(f.Fd()), &st) != nil {
 		return nil
 	}
 	if _, err := f.ReadAt(s.counter[:], 24); err != nil {
@@ -303,7 +308,7 @@ func (x *copyIndex) write() {
 		return
 	}
 	f := &index.File{Keys: x.keys, Summary: text}
-	learned := !x.valid
+	learned := !x.valid || len(x.doubted) > 0
 	paths := make([]string, 0, len(x.fresh))
 	for rel := range x.fresh {
 		paths = append(paths, rel)
@@ -337,65 +342,8 @@ func (x *copyIndex) write() {
 	}
 	switch {
 	case !learned:
-	case x.later:
-		x.copy.pending = f
-	case x.copy.writeIndex(f) == nil:
+	case x.later && x.valid && len(x.fresh) < fewLearned:
+	case x.copy.writeState(x.copy.indexName(), f) == nil:
 		x.copy.forgetIndex()
 	}
-}
-
-// carryIndex lets the index of the database before hold for the one of now:
-// only what concerns these paths has changed in it.
-func (c *Copy) carryIndex(before *[32]byte, externals *externalsSummary, rels []string) {
-	old := c.pending
-	if last := c.lastIndex(); old == nil && last != nil {
-		old = last.File()
-	}
-	if old == nil || before == nil || c.key == nil || old.Keys.Database != *before || externals == nil {
-		return
-	}
-	c.summary.Externals = externals
-	text, err := json.Marshal(c.summary)
-	if err != nil {
-		return
-	}
-	doubted := map[string]bool{}
-	for _, rel := range rels {
-		doubted[rel], doubted[parentOf(rel)] = true, true
-	}
-	f := &index.File{Keys: index.Keys{Database: *c.key, Rules: old.Keys.Rules}, Summary: text, Blocks: old.Blocks}
-	for i, block := range f.Blocks {
-		if doubted[block.Path()] {
-			f.Blocks[i] = block.Doubted()
-		}
-	}
-	_ = c.writeIndex(f) // without it the next status takes longer
-	c.pending = nil
-	c.forgetIndex()
-}
-
-// writeIndex writes an index beside the old one and renames it. It needs no
-// sync: the sum in it tells a torn one.
-func (c *Copy) writeIndex(f *index.File) error {
-	dir, err := c.tree.State.indexes(true)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	name := newIndex + rand.Text()
-	out, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteTo(out)
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = dir.Rename(name, c.indexName())
-	}
-	if err != nil {
-		_ = dir.Remove(name)
-	}
-	return err
 }

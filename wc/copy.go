@@ -33,7 +33,8 @@ type Copy struct {
 
 	index   *index.Index // see lastIndex
 	indexed bool         // index was read
-	pending *index.File  // what a status has learned for the commit that it is made for
+	ahead   *ahead       // see copyAhead
+	carried *carried     // see there
 	summary summary
 	mu      sync.Mutex
 	rec     *record // see record
@@ -76,7 +77,7 @@ func (c *Copy) open() error {
 		return c.reload() // which says what is wrong
 	}
 	c.key = c.databaseKey()
-	if x := c.lastIndex(); x != nil && c.key != nil && x.Keys.Database == *c.key && json.Unmarshal(x.Summary, &c.summary) == nil {
+	if text := c.indexedSummary(); text != nil && json.Unmarshal(text, &c.summary) == nil {
 		return nil
 	}
 	return c.reload()

@@ -66,12 +66,12 @@ func number(name string, otherwise int) int {
 
 // lab is a repository with a working copy, below one directory.
 type lab struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 	log []string
 }
 
-func newLab(t *testing.T, dir string) *lab { return &lab{t: t, dir: dir} }
+func newLab(t testing.TB, dir string) *lab { return &lab{t: t, dir: dir} }
 
 func (l *lab) root() string { return filepath.Join(l.dir, "root") }
 

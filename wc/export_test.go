@@ -12,3 +12,16 @@ func AskSvn(t *Tree) error {
 	}
 	return nil
 }
+
+// ReadRecord reads all of a wc.db, and says how many paths it has.
+func ReadRecord(path string) (paths int, err error) {
+	rec, err := openRecord(path, func(e error) { err = e })
+	if err != nil {
+		return 0, err
+	}
+	defer rec.close()
+	for range rec.all() {
+		paths++
+	}
+	return paths, err
+}

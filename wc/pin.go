@@ -2,7 +2,6 @@ package wc
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -47,23 +46,7 @@ func pinDB(path string) (*pin, error) {
 }
 
 // copyTo writes a copy of the database: nobody writes it while it is pinned.
-func (p *pin) copyTo(path string) error {
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return err
-	}
-	if unix.IoctlFileClone(int(out.Fd()), int(p.file.Fd())) != nil { // btrfs and xfs share the blocks
-		if _, err := p.file.Seek(0, io.SeekStart); err != nil {
-			out.Close()
-			return err
-		}
-		if _, err := io.Copy(out, p.file); err != nil { // copy_file_range(2)
-			out.Close()
-			return err
-		}
-	}
-	return out.Close()
-}
+func (p *pin) copyTo(path string) error { return cloneFile(path, p.file) }
 
 func (p *pin) release() {
 	if p == nil {

@@ -1,7 +1,6 @@
 package wc
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -382,13 +381,13 @@ func (w *Work) settle(ctx context.Context, cp *commitPart) error {
 		}
 		p.Steps = append(p.Steps, step{Act: actPut, Rel: rel, Expect: l.identity(), Want: &want})
 	}
-	before, externals := c.key, c.summary.Externals
-	staged := stampOf(filepath.Join(cp.stage.wc(), AdminDir, "wc.db"))
+	doubted, externals := c.holds(c.lastIndex()), c.summary.Externals
+	staged := cp.stage.stamp()
 	if err := w.place(p); err != nil || cp.spreads {
 		return err
 	}
-	if staged != nil && *staged == *cmp.Or(stampOf(c.admin("wc.db")), &databaseStamp{}) { // nobody has used svn since
-		c.carryIndex(before, externals, keys(cp.targets))
+	if now := stampOf(c.db); staged != nil && now != nil && *staged == *now { // nobody has used svn since
+		c.carryIndex(doubted, externals, keys(cp.targets))
 	}
 	return nil
 }

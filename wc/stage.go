@@ -80,8 +80,10 @@ func (c *Copy) newStage(dir string) (*stage, error) {
 				return err
 			}
 		}
-		if err := s.pin.copyTo(filepath.Join(admin, "wc.db")); err != nil {
-			return err
+		if db := filepath.Join(admin, "wc.db"); !c.takeAhead(db) {
+			if err := s.pin.copyTo(db); err != nil {
+				return err
+			}
 		}
 		s.root, err = os.OpenRoot(filepath.Join(s.dir, stageWC))
 		return err
@@ -350,6 +352,16 @@ func (s *stage) record() (*record, error) {
 	var err error
 	s.rec, err = openRecord(filepath.Join(s.wc(), AdminDir, "wc.db"), s.tree.fail)
 	return s.rec, err
+}
+
+// stamp is that of the stage's database; nil when it cannot be told.
+func (s *stage) stamp() *databaseStamp {
+	f, err := os.Open(filepath.Join(s.wc(), AdminDir, "wc.db"))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	return stampOf(f)
 }
 
 // close lets the live working copy go.

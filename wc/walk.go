@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -133,13 +134,14 @@ func (s *scan) prove(copies []job) ([]*dirScan, error) {
 	for _, j := range copies {
 		x := j.index
 		x.whole = make([]bool, x.old.Len())
-		forced := map[string]bool{} // conflicts tell more than the record
+		forced := maps.Clone(x.doubted)
 		for path := range s.conflicts {
-			if c, rel := s.tree.CopyOf(path); c == j.copy {
+			if c, rel := s.tree.CopyOf(path); c == j.copy { // conflicts tell more than the record
 				forced[parentOf(rel)] = true
 			}
 		}
 		var next atomic.Int64
+		var ahead sync.Once
 		work := func() {
 			var dirty []string
 			var says []*dirScan
@@ -159,6 +161,9 @@ func (s *scan) prove(copies []job) ([]*dirScan, error) {
 					}
 					whole, self := d.unchanged()
 					if x.whole[i] = whole && !forced[d.rel]; !x.whole[i] {
+						if s.opt.commit {
+							ahead.Do(j.copy.copyAhead)
+						}
 						d.out, d.seen, d.met = nil, nil, nil
 						dirty = append(dirty, d.rel)
 						if !self && d.rel != "" {

@@ -98,6 +98,7 @@ func Open(root string) (*Tree, error) {
 func (t *Tree) Close() error {
 	t.Client.close()
 	for _, c := range t.Copies {
+		c.dropAhead()
 		c.rec.close()
 	}
 	return t.fs.Close()

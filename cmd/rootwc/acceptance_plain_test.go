@@ -269,6 +269,7 @@ func TestPlainSvnSchedules(t *testing.T) {
 			s.live(c.script)
 			s.m1.ok("revert", ".")
 			s.m1.shell("rm -rf srv/new srv/n srv/moved srv/e srv/link2 srv/acl2 srv/d2 srv/tool2 srv/d/owned") // copies stay, unversioned
+			s.live("svn changelist -q -R --remove .")                                                          // as after svn revert
 			sameTrees(t, "after the revert", want, s.m1.tree("srv"))
 			s.m1.clean("after the revert")
 		})

@@ -98,7 +98,10 @@ func (a *app) openRoot() (*wc.Tree, error) {
 	t.FileDefinitions = externals.FileDefinitions(t.Client)
 	if a.global.Verbose {
 		t.Client.Echo = func(line string) { a.progress.clear(); fmt.Fprintf(a.err, "+ %s\n", line) }
-		t.Detail = func(format string, args ...any) { t.Client.Echo(fmt.Sprintf(format, args...)) }
+		t.Detail = func(format string, args ...any) {
+			a.progress.clear()
+			fmt.Fprintf(a.err, "# %s\n", safe(fmt.Sprintf(format, args...)))
+		}
 	}
 	if a.global.PasswordFromStdin {
 		line, err := bufio.NewReader(a.stdin).ReadString('\n')

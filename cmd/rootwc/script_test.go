@@ -66,14 +66,18 @@ func scriptSetup(env *testscript.Env) error {
 	return errors.Join(os.Mkdir(home, 0o700), os.Chmod(filepath.Join(env.WorkDir, ".tmp"), 0o777|os.ModeSticky))
 }
 
-// scriptCondition adds [root], and [mount] for where file systems can be mounted
-// in a namespace of their own, which a container may forbid.
+// scriptCondition adds [root], [mount] for where file systems can be mounted in
+// a namespace of their own, and [trace] for where processes can be traced; a
+// container may forbid both.
 func scriptCondition(name string) (bool, error) {
 	switch name {
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "mount":
 		_, _, err := run.Output(context.Background(), run.Command{Args: []string{"unshare", "--mount", "mount", "-t", "tmpfs", "none", os.TempDir()}})
+		return err == nil, nil
+	case "trace":
+		_, _, err := run.Output(context.Background(), run.Command{Args: []string{"strace", "-f", "-o", os.DevNull, "true"}})
 		return err == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)

@@ -138,17 +138,31 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func BenchmarkRead(b *testing.B) {
-	var dirs []Dir
-	for i := range 22000 {
+// large is this many directories, with nine files each.
+func large(n int) (dirs []Dir) {
+	for i := range n {
 		d := Dir{Path: fmt.Sprintf("directory/%05d", i)}
 		for j := range 9 {
 			d.Entries = append(d.Entries, Entry{Name: fmt.Sprintf("some-file-%d", j)})
 		}
 		dirs = append(dirs, d)
 	}
+	return dirs
+}
+
+// TestParseAllocates: reading allocates the same for few entries and for many.
+func TestParseAllocates(t *testing.T) {
+	for _, dirs := range []int{1, 2000} {
+		data := build(large(dirs))
+		if n := testing.AllocsPerRun(5, func() { _, _ = Parse(data) }); n > 1 {
+			t.Errorf("%d directories: %v allocations", dirs, n)
+		}
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
 	name := filepath.Join(b.TempDir(), "index")
-	if err := os.WriteFile(name, build(dirs), 0o600); err != nil {
+	if err := os.WriteFile(name, build(large(22000)), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

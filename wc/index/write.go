@@ -75,29 +75,6 @@ func (e *Entry) put(b []byte, name uint32) {
 // Block is the directory as it lies in the index.
 func (v View) Block() Block { return v.block }
 
-// File is the index as it would be written again.
-func (x *Index) File() *File {
-	f := &File{Keys: x.Keys, Summary: x.Summary, Blocks: make([]Block, x.n)}
-	for i := range f.Blocks {
-		f.Blocks[i] = x.At(i).Block()
-	}
-	return f
-}
-
-// Path is the directory's.
-func (b Block) Path() string {
-	names := headLen + entryLen*int(u32(b[8+entryLen:])) + otherLen*int(u32(b[12+entryLen:]))
-	return text(b[names : names+int(u32(b[16+entryLen:]))])
-}
-
-// Doubted is the block without the claim that the directory is whole.
-func (b Block) Doubted() Block {
-	b = bytes.Clone(b)
-	flags := b[8+6:] // of Self
-	binary.LittleEndian.PutUint16(flags, u16(flags)&^uint16(Whole))
-	return b
-}
-
 // Equal says whether two blocks hold the same.
 func (b Block) Equal(o Block) bool { return bytes.Equal(b, o) }
 
