@@ -1,0 +1,128 @@
+package probes
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// Script is the text from which sfdisk makes the table again, and true when
+// [Table.Patch] has to follow, because there is something that sfdisk does not
+// write. It has neither the disk's name nor its size: the table fits on any
+// disk with [Disk.Need] bytes. Nor has it the sector size, which sfdisk before
+// 2.37 does not know; later ones would move the partitions to other sectors.
+func (t *Table) Script() (script string, patch bool, err error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "label: %s\n", t.Disk.Table)
+	if t.Disk.Table == tableGPT {
+		fmt.Fprintf(&b, "label-id: %s\nfirst-lba: %d\n", t.ID, t.Disk.FirstLBA)
+		if t.Disk.Entries != 0 {
+			fmt.Fprintf(&b, "table-length: %d\n", t.Disk.Entries)
+		}
+		patch = t.Disk.Protective
+	} else {
+		fmt.Fprintf(&b, "label-id: 0x%s\n", t.ID)
+		patch = !t.sfdiskChains()
+	}
+	b.WriteByte('\n')
+	for _, p := range t.Partitions {
+		if patch && t.logical(p.Partition) {
+			continue
+		}
+		line, more, err := t.scriptLine(p)
+		if err != nil {
+			return "", false, fmt.Errorf("partition %d: %w", p.Number, err)
+		}
+		fmt.Fprintln(&b, line)
+		patch = patch || more
+	}
+	return b.String(), patch, nil
+}
+
+// ReadWriterAt is a disk whose partition table is changed.
+type ReadWriterAt interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
+// Patch writes into the table of a disk what sfdisk cannot: names and
+// attributes of GPT partitions, and logical partitions that stand close or out
+// of order. The table must be there as [Table.Script] makes it. The kernel has
+// to read the table again after it.
+func (t *Table) Patch(disk ReadWriterAt, size uint64) error {
+	var err error
+	if t.Disk.Table == tableGPT {
+		err = t.patchGPT(disk, size)
+	} else {
+		err = t.writeChain(disk)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write partition table: %w", err)
+	}
+	return nil
+}
+
+// scriptLine is the line of a partition.
+func (t *Table) scriptLine(p TableEntry) (line string, patch bool, err error) {
+	line = fmt.Sprintf("%d : start=%d, size=%d, type=%s", p.Number, p.FirstLBA, p.LastLBA-p.FirstLBA+1, p.Type)
+	if t.Disk.Table == tableDOS {
+		if p.Bootable {
+			line += ", bootable"
+		}
+		return line, false, nil
+	}
+	line += ", uuid=" + string(p.ID)
+	units, err := p.nameUnits()
+	if err != nil {
+		return "", false, err
+	}
+	switch {
+	case len(units) == 0:
+	case sfdiskWrites(p.Name):
+		line += `, name="` + escape(p.Name) + `"`
+	default:
+		patch = true
+	}
+	if _, err := p.attributeBits(); err != nil {
+		return "", false, err
+	}
+	var words []string
+	for _, word := range p.Attributes {
+		if strings.HasPrefix(word, "reserved:") {
+			patch = true
+		} else {
+			words = append(words, word)
+		}
+	}
+	if len(words) > 0 {
+		line += `, attrs="` + strings.Join(words, " ") + `"`
+	}
+	return line, patch, nil
+}
+
+// sfdiskWrites tells whether libfdisk takes a name: it turns no character
+// beyond U+FFFF into a surrogate pair.
+func sfdiskWrites(name string) bool {
+	for _, r := range name {
+		if r > 0xffff {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// escape writes a name as sfdisk --dump does: bytes that are no printable
+// ASCII, and those that mean something in a script or a shell, in hexadecimal.
+func escape(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		if c < 0x20 || c >= utf8.RuneSelf-1 || strings.IndexByte("\"\\`$", c) >= 0 {
+			fmt.Fprintf(&b, `\x%02x`, c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
