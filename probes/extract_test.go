@@ -39,9 +39,45 @@ func takeExtract(r io.ReaderAt, size uint64, parts ...diskArea) (*extract, error
 	return e, nil
 }
 
-// ends are the parts of a device that superblocks are in.
-func ends(size uint64) []diskArea {
+// ends are the parts of a device that superblocks of md are in.
+func ends(_ io.ReaderAt, size uint64) []diskArea {
 	return []diskArea{{0, 64 << 10}, {size - min(size, 256<<10), 256 << 10}}
+}
+
+// lvmParts are the label of a physical volume, and the text that is valid: what
+// was valid before stands all around it.
+func lvmParts(r io.ReaderAt, size uint64) []diskArea {
+	m := medium{r, size}
+	parts := []diskArea{{0, 4096}}
+	label, _, err := findLVMLabel(m)
+	if err != nil {
+		return parts
+	}
+	pv, err := parsePVHeader(label)
+	if err != nil {
+		return parts
+	}
+	for _, area := range pv.areas {
+		h, err := m.read(area.at, lvmSector)
+		if err != nil {
+			continue
+		}
+		at, n := binary.LittleEndian.Uint64(h[40:]), binary.LittleEndian.Uint64(h[48:])
+		parts = append(parts, diskArea{area.at, lvmSector}, diskArea{area.at + at, n})
+		if at+n > area.size {
+			parts = append(parts, diskArea{area.at, lvmSector + at + n - area.size})
+		}
+	}
+	return parts
+}
+
+// luksParts are headers without keyslots.
+func luksParts(r io.ReaderAt, _ uint64) []diskArea {
+	b := make([]byte, 8)
+	if _, err := r.ReadAt(b, 0); err == nil && b[7] == 1 {
+		return []diskArea{{0, 592}}
+	}
+	return []diskArea{{0, 32 << 10}}
 }
 
 func (e *extract) offsets() []uint64 {

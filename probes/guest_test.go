@@ -86,7 +86,7 @@ func TestGuestRAID(t *testing.T) {
 		keep(array+".detail", array+".text")
 		for i, device := range strings.Fields(string(file.Data)) {
 			member := fmt.Sprintf("%s-%d", array, i)
-			if err := extractOf(t, disks, device).save(filepath.Join(dir, member+".img.gz")); err != nil {
+			if err := extractOf(t, disks, device, ends).save(filepath.Join(dir, member+".img.gz")); err != nil {
 				t.Fatal(err)
 			}
 			keep(member+".examine", device+".examine")
@@ -99,8 +99,8 @@ func TestGuestRAID(t *testing.T) {
 	testRAID(t, dir)
 }
 
-// extractOf takes the ends of a disk or a partition of a guest: "vdb", "vda7".
-func extractOf(t *testing.T, disks []string, device string) *extract {
+// extractOf takes parts of a disk or a partition of a guest: "vdb", "vda7".
+func extractOf(t *testing.T, disks []string, device string, parts func(io.ReaderAt, uint64) []diskArea) *extract {
 	t.Helper()
 	f, size := open(t, disks[device[2]-'a'])
 	part := diskArea{0, size}
@@ -116,9 +116,54 @@ func extractOf(t *testing.T, disks []string, device string) *extract {
 		p := table.Partitions[i]
 		part = diskArea{p.FirstLBA * 512, (p.LastLBA - p.FirstLBA + 1) * 512}
 	}
-	e, err := takeExtract(io.NewSectionReader(f, int64(part.at), int64(part.size)), part.size, ends(part.size)...)
+	r := io.NewSectionReader(f, int64(part.at), int64(part.size))
+	e, err := takeExtract(r, part.size, parts(r, part.size)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+//go:embed testdata/layers.sh
+var layersScript []byte
+
+// TestGuestLayers makes volume groups and LUKS headers in a guest, and
+// compares. With ROOTWC_UPDATE=1 it writes testdata/lvm and testdata/luks.
+func TestGuestLayers(t *testing.T) {
+	result, disks := runGuest(t, layersScript, 7<<30)
+	t.Log(result.Console)
+	base := "testdata"
+	if os.Getenv("ROOTWC_UPDATE") == "" {
+		base = t.TempDir()
+	}
+	for _, dir := range []string{"lvm", "luks"} {
+		if err := os.MkdirAll(filepath.Join(base, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, file := range result.Files {
+		name, devices := strings.CutSuffix(name, ".devices")
+		if !devices {
+			continue
+		}
+		dir, parts := filepath.Join(base, "lvm"), lvmParts
+		if _, luks := result.Files[name+".dump"]; luks {
+			dir, parts = filepath.Join(base, "luks"), luksParts
+		}
+		for i, device := range strings.Fields(string(file.Data)) {
+			e := extractOf(t, disks, strings.TrimPrefix(device, "/dev/"), parts)
+			if err := e.save(filepath.Join(dir, fmt.Sprintf("%s-%d.img.gz", name, i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, listing := range []string{".vgcfg", ".json", ".dump"} {
+			if data, err := fs.ReadFile(result.Files, name+listing); err == nil && len(data) > 0 {
+				if err := os.WriteFile(filepath.Join(dir, name+listing), data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	testLVM(t, filepath.Join(base, "lvm"))
+	testLUKS(t, filepath.Join(base, "luks"))
 }

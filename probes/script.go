@@ -3,6 +3,7 @@ package probes
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,6 +14,9 @@ import (
 // disk with [Disk.Need] bytes. Nor has it the sector size, which sfdisk before
 // 2.37 does not know; later ones would move the partitions to other sectors.
 func (t *Table) Script() (script string, patch bool, err error) {
+	if err := t.writable(); err != nil {
+		return "", false, err
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "label: %s\n", t.Disk.Table)
 	if t.Disk.Table == tableGPT {
@@ -38,6 +42,40 @@ func (t *Table) Script() (script string, patch bool, err error) {
 		patch = patch || more
 	}
 	return b.String(), patch, nil
+}
+
+// A layout may come from a repository: what goes into a script is checked.
+var (
+	isGUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	isID   = regexp.MustCompile(`^[0-9a-f]{8}$`)
+	isByte = regexp.MustCompile(`^[0-9a-f]{1,2}$`)
+)
+
+// writable checks the words that go into a script as they are.
+func (t *Table) writable() error {
+	switch t.Disk.Table {
+	case tableGPT:
+		if !isGUID.MatchString(string(t.ID)) {
+			return fmt.Errorf("%q is no GUID", t.ID)
+		}
+	case tableDOS:
+		if !isID.MatchString(string(t.ID)) {
+			return fmt.Errorf("%q is no identifier of 8 digits", t.ID)
+		}
+	default:
+		return fmt.Errorf("unknown kind of partition table %q", t.Disk.Table)
+	}
+	for _, p := range t.Partitions {
+		switch {
+		case t.Disk.Table == tableGPT && !isGUID.MatchString(string(p.ID)):
+			return fmt.Errorf("partition %d: %q is no GUID", p.Number, p.ID)
+		case t.Disk.Table == tableGPT && !isGUID.MatchString(p.Type):
+			return fmt.Errorf("partition %d: type %q is no GUID", p.Number, p.Type)
+		case t.Disk.Table == tableDOS && !isByte.MatchString(p.Type):
+			return fmt.Errorf("partition %d: type %q is no byte in hexadecimal", p.Number, p.Type)
+		}
+	}
+	return nil
 }
 
 // ReadWriterAt is a disk whose partition table is changed.
