@@ -2,9 +2,7 @@ package probes
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -12,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"unicode/utf16"
 )
 
 // TestTableRoundTrip makes random tables with sfdisk from their script, reads
@@ -86,8 +83,12 @@ type sfdiskTable struct {
 // compareSfdisk compares each field with what sfdisk says.
 func compareSfdisk(t *testing.T, table *Table, path string) {
 	t.Helper()
+	compareSfdiskJSON(t, table, path, tool(t, "", "sfdisk", "--json", path))
+}
+
+func compareSfdiskJSON(t *testing.T, table *Table, path, text string) {
+	t.Helper()
 	var s sfdiskTable
-	text := tool(t, "", "sfdisk", "--json", path)
 	if err := json.Unmarshal([]byte(sfdiskJSON(text)), &s); err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
@@ -321,7 +322,57 @@ func finishRandom(r *rand.Rand, t *Table) {
 	}
 }
 
-var _ = errors.New
-var _ = io.EOF
-var _ = os.Stdout
-var _ = utf16.Encode
+// TestWideSectors makes tables on a loop device with sectors of 4096 bytes.
+func TestWideSectors(t *testing.T) {
+	need(t, "sfdisk", "losetup")
+	if os.Getuid() != 0 {
+		t.Skip("needs root for loop devices")
+	}
+	for round := range rounds(6) {
+		r := dice(round)
+		size := uint64(256+r.IntN(256)) << 20
+		path := blankImage(t, size)
+		loop, err := tryTool("", "losetup", "--find", "--show", "--sector-size", "4096", path)
+		if err != nil {
+			t.Skipf("needs loop devices: %v", err)
+		}
+		loop = strings.TrimSpace(loop)
+		t.Cleanup(func() { tool(t, "", "losetup", "--detach", loop) })
+		want := wide(randomTable(r, size/8))
+		script, patch, err := want.Script()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tool(t, script, "sfdisk", "--quiet", "--wipe", "always", "--no-reread", "--no-tell-kernel", loop)
+		f, size := open(t, path)
+		if patch {
+			if err := want.Patch(f, size); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := readTable(f, size, 4096)
+		if err != nil {
+			t.Fatalf("%v, after\n%s", err, script)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("round %d: got  %s\nwant %s", round, show(got), show(want))
+		}
+	}
+}
+
+// wide is a table for the same number of larger sectors.
+func wide(t *Table) *Table {
+	t.Disk.Sector, t.Boot = 4096, nil
+	end := t.Disk.FirstLBA
+	for _, p := range t.Partitions {
+		end = max(end, p.LastLBA+1)
+	}
+	if t.Disk.Need = max(end, 1) * 4096; t.Disk.Table == tableGPT {
+		count := t.Disk.Entries
+		if count == 0 {
+			count = 128
+		}
+		t.Disk.Need += (1 + (count*gptEntrySize+4095)/4096) * 4096
+	}
+	return t
+}
