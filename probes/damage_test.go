@@ -286,3 +286,25 @@ func TestLayoutTable(t *testing.T) {
 		})
 	}
 }
+
+// TestHostileNames gives no name to a file or a command that its tool would not
+// have taken.
+func TestHostileNames(t *testing.T) {
+	for _, name := range append([]string{"../../etc/passwd", ".", "..", "a/b", strings.Repeat("x", 128)}, hostile...) {
+		text := fmt.Sprintf("%s { id = \"x\" seqno = 1 extent_size = 8 }", lvmValue{text: name})
+		root, err := parseLVM(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = assembleVG([]*lvmPV{{Text: root}})
+		if isPlain(name) != (err == nil) {
+			t.Errorf("group %q: %v", name, err)
+		}
+	}
+}
+
+func isPlain(name string) bool {
+	return name != "" && name[0] != '-' && !strings.HasPrefix(name, ".") && len(name) < 128 && strings.IndexFunc(name, func(r rune) bool {
+		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z')
+	}) < 0
+}

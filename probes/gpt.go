@@ -296,8 +296,8 @@ func (p Partition) attributeBits() (bits uint64, err error) {
 	return bits, nil
 }
 
-// patchGPT sets names and attributes of the partitions, and the mark of the
-// protective MBR. The backup is written first and the primary copy after it, so
+// patchGPT sets names and attributes of the partitions, the first LBA for them,
+// and the mark of the protective MBR. The backup is written first and the primary copy after it, so
 // that one of them is whole at any time.
 func (t *Table) patchGPT(disk ReadWriterAt, size uint64) error {
 	primary, backup, err := readGPTCopies(medium{disk, size}, t.Disk.Sector)
@@ -307,7 +307,12 @@ func (t *Table) patchGPT(disk ReadWriterAt, size uint64) error {
 	if primary.id() != t.ID || !sameGPT(primary, backup) {
 		return fmt.Errorf("the disk has another one, %s", primary.id())
 	}
+	array := (primary.count()*gptEntrySize + t.Disk.Sector - 1) / t.Disk.Sector
+	if first := t.Disk.FirstLBA; first < 2+array || first > primary.lastLBA()+1 {
+		return fmt.Errorf("first LBA %d: partitions may be from %d to %d", first, 2+array, primary.lastLBA())
+	}
 	for _, g := range []*gptCopy{backup, primary} {
+		binary.LittleEndian.PutUint64(g.sector[40:], t.Disk.FirstLBA)
 		for _, p := range t.Partitions {
 			if err := p.patch(g); err != nil {
 				return fmt.Errorf("partition %d: %w", p.Number, err)

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // LUKS is an encrypted device. Its ID is the header's UUID. Salts, digests and
@@ -79,9 +80,20 @@ func readLUKS(r io.ReaderAt, size uint64) (id ID, l *LUKS, findings []string, er
 	}
 	if string(head) == luksMagic+"\x00\x01" {
 		id, l, err = readLUKS1(m)
+		if err == nil {
+			err = checkLUKSID(id)
+		}
 		return id, l, nil, err
 	}
 	return readLUKS2(m)
+}
+
+// checkLUKSID checks the UUID of a header: cryptsetup writes no other.
+func checkLUKSID(id ID) error {
+	if !isGUID.MatchString(strings.ToLower(string(id))) {
+		return fmt.Errorf("LUKS header: %q is no UUID", id)
+	}
+	return nil
 }
 
 // readLUKS1 reads a header of the first version. Source: "LUKS On-Disk Format
@@ -163,7 +175,13 @@ func readLUKS2(m medium) (id ID, l *LUKS, findings []string, err error) {
 	case secondary.sequence < primary.sequence:
 		findings = []string{"the second LUKS2 header is older than the first"}
 	}
+	if err := checkLUKSID(ID(best.uuid)); err != nil {
+		return "", nil, nil, err
+	}
 	l = &LUKS{Version: 2, Label: best.label, Subsystem: best.subsystem, Metadata: best.size}
+	if !utf8.ValidString(best.label + best.subsystem) {
+		l.refuse("its label or subsystem is no UTF-8")
+	}
 	if err := l.readJSON(best.json); err != nil {
 		return "", nil, nil, fmt.Errorf("LUKS2 header: %w", err)
 	}

@@ -3,6 +3,7 @@ package probes
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -101,6 +102,11 @@ func (l *LUKS) readJSON(text []byte) error {
 		}
 	}
 	l.Slot, l.Token = map[ID]*Keyslot{}, map[ID]*LUKSToken{}
+	for _, id := range area.ids() {
+		if n, err := strconv.ParseUint(string(id), 10, 8); err != nil || n > 31 {
+			return fmt.Errorf("its JSON has a keyslot or token %q", id)
+		}
+	}
 	for id, s := range area.Keyslots {
 		l.Slot[id] = l.readKeyslot(id, s, area.bound(string(id)))
 	}
@@ -110,6 +116,11 @@ func (l *LUKS) readJSON(text []byte) error {
 		l.Token[id] = &LUKSToken{Type: t.Type, Slots: slots}
 	}
 	return nil
+}
+
+// ids are those of keyslots and tokens.
+func (a luksArea) ids() []ID {
+	return slices.Concat(slices.Collect(maps.Keys(a.Keyslots)), slices.Collect(maps.Keys(a.Tokens)))
 }
 
 func sorted(words []string) []string {

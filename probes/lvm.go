@@ -82,6 +82,9 @@ func assembleVG(volumes []*lvmPV) (*lvmGroup, error) {
 		return nil, fmt.Errorf("internal error: no text of a group in %d volumes", len(volumes))
 	}
 	group := text.group()
+	if !isLVMName(group.key) {
+		return nil, fmt.Errorf("volume group %q: no name that LVM gives", group.key)
+	}
 	g := &lvmGroup{ID: ID(group.key), Text: &VGText{canonical(text)}, LVs: map[ID]*LV{}}
 	g.VG = VG{UUID: group.text("id"), Extent: group.number("extent_size") * lvmSector, Tags: group.texts("tags")}
 	if policy := group.text("allocation_policy"); policy != "normal" {
@@ -92,6 +95,9 @@ func assembleVG(volumes []*lvmPV) (*lvmGroup, error) {
 	}
 	g.checkVolumes(group, volumes)
 	for _, lv := range group.sections("logical_volumes") {
+		if !isLVMName(lv.key) {
+			return nil, fmt.Errorf("volume group %q: logical volume %q: no name that LVM gives", group.key, lv.key)
+		}
 		if !visible(group, lv) {
 			continue
 		}
@@ -102,6 +108,14 @@ func assembleVG(volumes []*lvmPV) (*lvmGroup, error) {
 		g.LVs[ID(group.key+"/"+lv.key)] = node
 	}
 	return g, nil
+}
+
+// isLVMName tells whether a name is one that LVM takes, see lvm(8), and thereby
+// one for a file. What is on the medium may say anything.
+func isLVMName(s string) bool {
+	const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	strange := strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(letters+"+_.-", r) })
+	return s != "" && s != "." && s != ".." && len(s) < 128 && s[0] != '-' && !strange
 }
 
 func (g *lvmGroup) find(format string, args ...any) {

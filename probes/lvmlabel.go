@@ -103,6 +103,9 @@ func parsePVHeader(label []byte) (*lvmPV, error) {
 		return nil, fmt.Errorf("header at %d", at)
 	}
 	rest := label[at:]
+	if strange := bytes.Trim(rest[:lvmUUIDBytes], "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!#"); len(strange) > 0 {
+		return nil, fmt.Errorf("%q is no UUID of LVM", rest[:lvmUUIDBytes])
+	}
 	pv := &lvmPV{ID: ID(hyphenate(string(rest[:lvmUUIDBytes]))), Size: le.Uint64(rest[lvmUUIDBytes:])}
 	rest = rest[lvmUUIDBytes+8:]
 	data, rest, err := diskAreas(rest)

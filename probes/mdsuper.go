@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // The superblocks of md, as they are on the devices. Sources: the kernel's
@@ -80,6 +81,9 @@ func parseRAID1(m medium, b []byte, at uint64) (*raidMember, error) {
 		r.Role = mdRole(le.Uint16(b[256+2*n:]))
 	}
 	a.Homehost, a.Name = splitArrayName(untilNUL(b[32:64]))
+	if !utf8.ValidString(a.Homehost + a.Name) {
+		a.refuse("its name is no UTF-8")
+	}
 	a.Size, a.Chunk, a.DataOffset = le.Uint64(b[80:])*512, uint64(le.Uint32(b[88:]))*512, le.Uint64(b[128:])*512
 	level, layout, features := int32(le.Uint32(b[72:])), le.Uint32(b[76:]), le.Uint32(b[8:])
 	if level == 0 && features&mdRAID0Layout == 0 {

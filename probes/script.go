@@ -24,7 +24,8 @@ func (t *Table) Script() (script string, patch bool, err error) {
 		if t.Disk.Entries != 0 {
 			fmt.Fprintf(&b, "table-length: %d\n", t.Disk.Entries)
 		}
-		patch = t.Disk.Protective
+		// sfdisk 2.36 forgets the first LBA when it has the length of the table.
+		patch = t.Disk.Protective || t.Disk.Entries != 0
 	} else {
 		fmt.Fprintf(&b, "label-id: 0x%s\n", t.ID)
 		patch = !t.sfdiskChains()
@@ -85,7 +86,7 @@ type ReadWriterAt interface {
 }
 
 // Patch writes into the table of a disk what sfdisk cannot: names and
-// attributes of GPT partitions, and logical partitions that stand close or out
+// attributes of GPT partitions, the first LBA for those, and logical partitions that stand close or out
 // of order. The table must be there as [Table.Script] makes it. The kernel has
 // to read the table again after it.
 func (t *Table) Patch(disk ReadWriterAt, size uint64) error {
