@@ -249,3 +249,50 @@ func TestLVMSyntax(t *testing.T) {
 		}
 	}
 }
+
+// TestVGParts compares the places of metadata with those of the volumes that
+// have LVM's names for such, and finds the thin pools.
+func TestVGParts(t *testing.T) {
+	for group, least := range map[string]int{"pools": 3, "raids": 15} {
+		base := filepath.Join("testdata", "lvm", group)
+		g, _ := readGroup(t, base)
+		text, err := os.ReadFile(base + ".vgcfg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		number := func(s string) uint64 {
+			n, _ := strconv.ParseUint(s, 10, 64)
+			return n
+		}
+		pvs := map[string][]string{}
+		for _, m := range regexp.MustCompile(`(?s)\t\t(pv\d+) \{\n\t\t\tid = "(.{38})".*?pe_start = (\d+)`).FindAllStringSubmatch(string(text), -1) {
+			pvs[m[1]] = m
+		}
+		want := map[PVArea]bool{}
+		for _, m := range regexp.MustCompile(`(?s)\t\t\S+_(?:tmeta|cmeta|mlog|rmeta_\d+) \{\n.*?extent_count = (\d+).*?stripe_count = 1\t.*?"(pv\d+)", (\d+)`).FindAllStringSubmatch(string(text), -1) {
+			pv := pvs[m[2]]
+			want[PVArea{ID(pv[2]), number(pv[3])*512 + number(m[3])*g.VG.Extent, number(m[1]) * g.VG.Extent}] = true
+		}
+		if len(want) < least {
+			t.Errorf("%s: %d places of metadata", group, len(want))
+		}
+		for _, area := range g.Text.MetadataAreas() {
+			if !want[area] {
+				t.Errorf("%s: %+v is no metadata", group, area)
+			}
+			delete(want, area)
+		}
+		for area := range want {
+			t.Errorf("%s: %+v is metadata", group, area)
+		}
+	}
+	g, _ := readGroup(t, filepath.Join("testdata", "lvm", "pools"))
+	pools := g.Text.ThinPools()
+	if fmt.Sprint(pools) != "[{pool 6 [2 3 4 5]}]" {
+		t.Errorf("%v", pools)
+	}
+	again := g.Text.NewPools().WithoutSnapshots()
+	if text := again.String(); strings.Contains(text, "before") || strings.Contains(text, `"snapshot"`) || fmt.Sprint(again.ThinPools()) != "[{pool 0 [2 3 4 5]}]" {
+		t.Errorf("%s", text)
+	}
+}
