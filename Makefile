@@ -52,6 +52,7 @@ realtest: deps
 vmtest: vm-deps
 	@echo "the first run downloads two Debian kernels into .cache/vm"
 	ROOTWC_VM=1 $(GO) test -count=1 -timeout 25m -p 1 -v ./internal/vm/...
+	ROOTWC_VM=1 $(GO) test -count=1 -timeout 25m -run '^TestGuest' ./probes
 
 lint: deps
 	@unformatted=$$($(GOFMT) -l .); test -z "$$unformatted" || { echo "not formatted with gofmt:" $$unformatted; exit 1; }
@@ -82,7 +83,8 @@ deps:
 		/etc/ssl/certs/ca-certificates.crt:ca-certificates \
 		gcc:gcc /usr/include/stdio.h:libc6-dev \
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
-		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace
+		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace \
+		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 losetup:mount mke2fs:e2fsprogs mkfs.vfat:dosfstools
 
 vm-deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \
