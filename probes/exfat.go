@@ -16,7 +16,7 @@ type ExFAT struct {
 	FATSectors    uint64 `toml:"fat-sectors"`
 	ClusterOffset uint64 `toml:"cluster-offset"` // sectors; follows from the boundary that mkfs.exfat was told
 	Clusters      uint64 `toml:"clusters"`
-	GUID          string `toml:"volume-guid"`
+	GUID          string `toml:"volume-guid"` // its bytes in their order, as exfatprogs has it
 }
 
 var exfatFormat = format{name: "exfat", read: readExFAT}
@@ -141,7 +141,7 @@ func (v *exfatVolume) root(fs *FileSystem) error {
 				}
 				fs.setLabel16(entry[2 : 2+2*entry[1]])
 			case 0xa0:
-				fs.ExFAT.GUID = guid(entry[6:22])
+				fs.ExFAT.GUID = uuid(entry[6:22])
 			}
 		}
 		next, err := v.read(v.u32(80)*v.sector()+cluster*4, 4)
@@ -153,11 +153,4 @@ func (v *exfatVolume) root(fs *FileSystem) error {
 		}
 	}
 	return nil
-}
-
-// guid is a GUID in lower case, as libuuid prints it. The first three fields
-// are stored with their low byte first.
-func guid(b []byte) string {
-	le := binary.LittleEndian
-	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", le.Uint32(b), le.Uint16(b[4:]), le.Uint16(b[6:]), b[8:10], b[10:16])
 }

@@ -27,9 +27,11 @@ func TestExtOptions(t *testing.T) {
 		o := randomExt(rng)
 		renew(t, image, o.size)
 		if _, err := fsRun(config, append(o.mke2fs, image)...); err != nil {
+			t.Log(err)
 			return false
 		}
 		if _, err := fsRun(config, append(o.tune2fs, image)...); err != nil {
+			t.Log(err)
 			return false
 		}
 		one := identifyImage(t, image)
@@ -121,12 +123,8 @@ func randomExt(rng *rand.Rand) extOptions {
 			}
 		}
 		features = append(features, on(10, "inline_data")...)
-		features = append(features, on(3, "mmp")...) // tune2fs waits 11 seconds then
 		if slices.Contains(features, "flex_bg") && chance(rng, 60) {
 			o.mke2fs = append(o.mke2fs, "-G", fmt.Sprint(1<<rng.IntN(8)))
-		}
-		if slices.Contains(features, "mmp") && chance(rng, 50) {
-			extended = append(extended, fmt.Sprintf("mmp_update_interval=%d", 1+rng.IntN(200)))
 		}
 	}
 	switch rng.IntN(6) {
@@ -176,7 +174,7 @@ func randomExt(rng *rand.Rand) extOptions {
 		o.mke2fs = append(o.mke2fs, "-E", strings.Join(extended, ","))
 	}
 	o.mke2fs = append([]string{"mke2fs", "-q", "-F", "-F"}, o.mke2fs...)
-	o.tune2fs = []string{"tune2fs", "-r", fmt.Sprint(rng.IntN(500)), "-c", fmt.Sprint(pick(rng, -1, 0, 1, 30, 30000)), "-i", fmt.Sprint(pick(rng, 0, 1, 86400, 15552000)) + "s",
+	o.tune2fs = []string{"tune2fs", "-r", fmt.Sprint(rng.IntN(500)), "-c", fmt.Sprint(pick(rng, -1, 0, 1, 30, 16000)), "-i", fmt.Sprint(pick(rng, 0, 1, 86400, 15552000)) + "s",
 		"-e", pick(rng, "continue", "remount-ro", "panic"), "-u", fmt.Sprint(rng.IntN(65536)), "-g", fmt.Sprint(rng.IntN(65536))}
 	if words := on(30, "debug", "bsdgroups", "user_xattr", "acl", "uid16", "nobarrier", "block_validity", "discard", "nodelalloc"); len(words) > 0 {
 		words = append(words, on(30, pick(rng, "journal_data", "journal_data_ordered", "journal_data_writeback"))...)
@@ -193,9 +191,8 @@ func randomExt(rng *rand.Rand) extOptions {
 // compareExt holds what was read against what dumpe2fs -h prints.
 func compareExt(t *testing.T, one *found, listing string) {
 	t.Helper()
-	fs := one.node.(*FileSystem)
-	if want := extListed(fs.Ext, listing); want != nil {
-		same(t, fs.Ext, want, listing)
+	if fs := one.node.(*FileSystem); fs.Type != "jbd" {
+		same(t, fs.Ext, extListed(fs.Ext, listing), listing)
 	}
 	l := lines(listing)
 	if got := l["Filesystem UUID"]; got != string(one.id) {
@@ -247,6 +244,9 @@ func extListed(have *Ext, listing string) *Ext {
 	}
 	if e.DesiredExtraIsize == 32 || e.InodeSize == 128 {
 		e.DesiredExtraIsize = 0
+	}
+	if e.Revision0 {
+		e.InodeSize = 128
 	}
 	if e.Hash == "" && slices.Contains(e.Features, "dir_index") {
 		e.Hash = "legacy"

@@ -28,6 +28,9 @@ func TestF2FSOptions(t *testing.T) {
 				features = append(features, w)
 			}
 		}
+		if len(features) > 0 && !slices.Contains(features, "extra_attr") {
+			features = append(features, "extra_attr") // most others want it
+		}
 		var flags []string
 		if slices.Contains(features, "casefold") {
 			if chance(rng, 50) {
@@ -48,6 +51,7 @@ func TestF2FSOptions(t *testing.T) {
 		id := randomUUID(rng)
 		option(100, "-U", id)
 		if _, err := fsRun(nil, append(mkfs, image)...); err != nil {
+			t.Log(err)
 			return false
 		}
 		t.Log(mkfs)

@@ -16,6 +16,7 @@ func TestFATOptions(t *testing.T) {
 		o := randomFAT(rng)
 		renew(t, image, o.size)
 		if _, err := fsRun(nil, append(o.mkfs, image)...); err != nil {
+			t.Log(err)
 			return false
 		}
 		t.Log(o.mkfs)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -93,19 +92,23 @@ func identifyImage(t *testing.T, path string) *found {
 	if err != nil || one == nil {
 		t.Fatalf("%s: found %v, %v", path, one, err)
 	}
-	checkText(t, one)
+	layoutText(t, one)
 	return one
 }
 
-// checkText writes what was found as a layout and reads it again.
-func checkText(t *testing.T, one *found) {
+// layoutText writes what was found as a layout, and reads it again.
+func layoutText(t testing.TB, one *found) []byte {
 	t.Helper()
 	l := &Layout{Format: Format}
+	id := one.id
+	if id == "" {
+		id = "none"
+	}
 	switch n := one.node.(type) {
 	case *FileSystem:
-		l.FileSystem = map[ID]*FileSystem{one.id: n}
+		l.FileSystem = map[ID]*FileSystem{id: n}
 	case *Swap:
-		l.Swap = map[ID]*Swap{one.id: n}
+		l.Swap = map[ID]*Swap{id: n}
 	}
 	var text bytes.Buffer
 	if err := l.Write(&text); err != nil {
@@ -118,6 +121,7 @@ func checkText(t *testing.T, one *found) {
 	if changes := Compare(l, again); len(changes) > 0 {
 		t.Fatalf("%v in\n%s", changes, &text)
 	}
+	return text.Bytes()
 }
 
 // fsRounds is how many sets of options are tried.
@@ -309,32 +313,4 @@ func TestLabel(t *testing.T) {
 			t.Errorf("%q: got %q %q", raw, text, hex)
 		}
 	}
-}
-
-// hostile labels; tools that take fewer bytes get what they take.
-var hostileLabels = []string{`"quoted"`, "two\nlines", "$(reboot)", "-n", "`id`", `back\slash`, "a'b;c|d", "ärger", "日本", "\u202ertl", "\x7f\x1b[2J"}
-
-// extracted are the parts of an image that rootwc reads, so that a test needs
-// neither the image nor the tool.
-type extract struct {
-	size  uint64
-	parts map[int64][]byte // blocks of 4096 bytes, by offset
-}
-
-const extractBlock = 4096
-
-// ReadAt gives zeros for what is not there.
-func (e *extract) ReadAt(b []byte, at int64) (int, error) {
-	for i := range b {
-		b[i] = 0
-	}
-	for off := range maps.Keys(e.parts) {
-		part := e.parts[off]
-		if from := at - off; from >= 0 && from < int64(len(part)) {
-			copy(b, part[from:])
-		} else if from < 0 && -from < int64(len(b)) {
-			copy(b[-from:], part)
-		}
-	}
-	return len(b), nil
 }

@@ -28,6 +28,7 @@ func TestSwapOptions(t *testing.T) {
 			mkswap = append(mkswap, fmt.Sprint(size>>10))
 		}
 		if _, err := fsRun(nil, mkswap...); err != nil {
+			t.Log(err)
 			return false
 		}
 		one := identifyImage(t, image)
@@ -79,5 +80,15 @@ func TestSwapStates(t *testing.T) {
 	b[1024] = 7
 	if _, err := identify(medium{bytes.NewReader(b), uint64(len(b))}); err == nil || err.Error() != "swap header: version 16777223" {
 		t.Errorf("bad version: %v", err)
+	}
+}
+
+// compareSwap holds what was read against what blkid prints.
+func compareSwap(t *testing.T, one *found, listing string) {
+	t.Helper()
+	s := one.node.(*Swap)
+	text := "\n" + listing
+	if !strings.Contains(text, "\nUUID="+string(one.id)+"\n") || strings.Contains(text, "\nLABEL=") && !strings.Contains(text, "\nLABEL="+s.Label+"\n") {
+		t.Errorf("got %s %+v, blkid says %s", one.id, s, listing)
 	}
 }

@@ -21,17 +21,17 @@ type XFS struct {
 	SectorSize     uint64   `toml:"sector-size" unit:"bytes"`
 	GroupBlocks    uint64   `toml:"ag-blocks"`
 	InodeSize      uint64   `toml:"inode-size" unit:"bytes"`
-	InodePercent   uint64   `toml:"imaxpct"`                   // zero is no limit
-	StripeUnit     uint64   `toml:"stripe-unit" unit:"bytes"`  // su=
-	StripeWidth    uint64   `toml:"stripe-width" unit:"bytes"` // su= times sw=
-	DirectoryBlock uint64   `toml:"naming-size" unit:"bytes"`  // of a block of a directory
-	LogSize        uint64   `toml:"log-size" unit:"bytes"`     //
-	LogSector      uint64   `toml:"log-sector" unit:"bytes"`   //
+	InodePercent   uint64   `toml:"imaxpct"`                           // zero is no limit
+	StripeUnit     uint64   `toml:"stripe-unit" unit:"bytes"`          // su=
+	StripeWidth    uint64   `toml:"stripe-width" unit:"bytes"`         // su= times sw=
+	DirectoryBlock uint64   `toml:"directory-block-size" unit:"bytes"` // of a block of a directory
+	LogSize        uint64   `toml:"log-size" unit:"bytes"`             //
+	LogSector      uint64   `toml:"log-sector-size" unit:"bytes"`      //
 	LogUnit        uint64   `toml:"log-stripe-unit" unit:"bytes"`
-	LogGroup       string   `toml:"log-ag"`                       // number of the allocation group, when not the middle one
-	LogVersion     uint64   `toml:"log-version"`                  // when not 2
-	RealtimeExtent uint64   `toml:"realtime-extent" unit:"bytes"` // when not the larger of a block and 4 KiB
-	MetaUUID       string   `toml:"meta-uuid"`                    // the UUID it was made with, when it has another one now
+	LogGroup       string   `toml:"log-ag"`                            // number of the allocation group, when not the middle one
+	LogVersion     uint64   `toml:"log-version"`                       // when not 2
+	RealtimeExtent uint64   `toml:"realtime-extent-size" unit:"bytes"` // when not the larger of a block and 4 KiB
+	MetaUUID       string   `toml:"meta-uuid"`                         // the UUID it was made with, when it has another one now
 }
 
 var xfsFormat = format{name: "xfs", read: readXFS}

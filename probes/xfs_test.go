@@ -20,6 +20,7 @@ func TestXFSOptions(t *testing.T) {
 		o := randomXFS(rng)
 		renew(t, image, o.size)
 		if _, err := fsRun(xfsSmall, append(o.mkfs, image)...); err != nil {
+			t.Log(err)
 			return false
 		}
 		t.Log(o.mkfs)
@@ -62,20 +63,25 @@ func randomXFS(rng *rand.Rand) xfsOptions {
 	id := randomUUID(rng)
 	meta, inode := []string{"uuid=" + id}, []string{}
 	naming := []string{fmt.Sprintf("size=%d", min(65536, max(4096, block<<rng.IntN(4))))}
-	log := []string{"internal=1"}
+	log := []string{"version=2"}
 	if chance(rng, 75) {
-		meta = append(meta, "crc=1", flag("finobt"), flag("rmapbt"), flag("reflink"), flag("bigtime"), flag("inobtcount"))
-		inode = append(inode, flag("sparse"), flag("nrext64"), fmt.Sprintf("size=%d", pick(rng, 512, 1024, 2048)))
+		meta = append(meta, "crc=1", flag("finobt"), flag("rmapbt"), flag("reflink"), flag("bigtime"))
+		if slices.Contains(meta, "finobt=1") {
+			meta = append(meta, flag("inobtcount"))
+		} else {
+			meta = append(meta, "inobtcount=0")
+		}
+		inode = append(inode, flag("sparse"), flag("nrext64"), fmt.Sprintf("size=%d", max(512, min(block/2, pick(rng, 512, 1024, 2048)))))
 		if chance(rng, 20) {
 			o.changed, o.meta = randomUUID(rng), id
 		}
 	} else {
 		meta = append(meta, "crc=0")
-		inode = append(inode, fmt.Sprintf("attr=%d", 1+rng.IntN(2)), flag("projid32bit"), flag("align"), fmt.Sprintf("size=%d", pick(rng, 256, 512, 1024)))
+		inode = append(inode, fmt.Sprintf("attr=%d", 1+rng.IntN(2)), flag("projid32bit"), flag("align"), fmt.Sprintf("size=%d", min(block/2, pick(rng, 256, 512, 1024))))
 		naming = append(naming, flag("ftype"))
 		log = append(log, flag("lazy-count"))
 		if chance(rng, 30) {
-			log = append(log, "version=1")
+			log[0] = "version=1"
 		}
 	}
 	if chance(rng, 15) {
@@ -186,7 +192,7 @@ func xfsListed(have *XFS, listing string) *XFS {
 	if n := field("realtime", "extsz"); n != max(bs, 4096) {
 		x.RealtimeExtent = n
 	}
-	if group := db("logstart") >> db("agblklog"); group != field("meta-data", "agcount")/2 {
+	if group := db("logstart") >> db("agblklog"); db("logstart") > 0 && group != field("meta-data", "agcount")/2 {
 		x.LogGroup = fmt.Sprint(group)
 	}
 	return x
