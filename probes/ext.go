@@ -16,7 +16,8 @@ import (
 //
 // Not in it, as they change by use: the state, times and counts, the features
 // needs_recovery and orphan_present, the hash's signedness (the first mount
-// sets it to what the processor has), the salt for encryption.
+// sets it to what the processor has), the salt for encryption. The features
+// ext_attr and large_file are always in it: use sets them.
 type Ext struct {
 	Features           []string `toml:"features"` // sorted, in e2fsprogs' words
 	BlockSize          uint64   `toml:"block-size" unit:"bytes"`
@@ -80,6 +81,9 @@ var (
 
 	// extByUse come and go while the file system is used.
 	extByUse = []string{"needs_recovery", "orphan_present"}
+	// extInUse are set by the kernel when the first attribute and the first
+	// large file come (fs/ext4/xattr.c, inode.c), and never taken away.
+	extInUse = []string{"ext_attr", "large_file"}
 	// extNotMade are features that neither mke2fs nor tune2fs sets.
 	extNotMade = []string{"dir_prealloc", "imagic_inodes", "lazy_bg", "snapshot_bitmap", "compression", "dirdata",
 		"replica", "shared_blocks"}
@@ -277,9 +281,9 @@ func (s *extSuper) ext() (*Ext, []string, error) {
 	if e.FirstMetaGroup != 0 {
 		lost = append(lost, "meta_bg from a later group on")
 	}
-	options, _, _ := bytes.Cut(s.b[0x200:0x240], []byte{0})
+	options := untilNUL(s.b[0x200:0x240])
 	e.MountOptions = readable(options)
-	if !utf8.Valid(options) {
+	if !utf8.ValidString(options) {
 		lost = append(lost, "mount options that are no UTF-8")
 	}
 	if slices.Contains(e.Features, "orphan_file") {
@@ -314,7 +318,11 @@ func (s *extSuper) features(e *Ext) (lost []string) {
 		lost = append(lost, unknown...)
 	}
 	e.Features = slices.DeleteFunc(e.Features, func(w string) bool { return slices.Contains(extByUse, w) })
+	if !e.Revision0 {
+		e.Features = append(e.Features, extInUse...)
+	}
 	slices.Sort(e.Features)
+	e.Features = slices.Compact(e.Features)
 	if n := s.b[0xfc]; n != 0 || slices.Contains(e.Features, "dir_index") {
 		if e.Hash = extHashes[n]; e.Hash == "" {
 			e.Hash = fmt.Sprintf("HASHALG_%d", n)

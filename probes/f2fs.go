@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -159,8 +158,7 @@ func (s *f2fsSuper) f2fs() (*F2FS, []string, error) {
 func (s *f2fsSuper) extensions(from, n uint64) string {
 	var words []string
 	for i := from; i < from+n; i++ {
-		word, _, _ := bytes.Cut(s.b[1152+8*i:1160+8*i], []byte{0})
-		words = append(words, readable(word))
+		words = append(words, readable(untilNUL(s.b[1152+8*i:1160+8*i])))
 	}
 	return strings.Join(words, ",")
 }

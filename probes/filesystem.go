@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -132,11 +131,11 @@ func (fs *FileSystem) setLabel16(raw []byte) { fs.Label, fs.LabelBytes = label16
 // label is a label for text, and when it is no UTF-8 its bytes in hexadecimal:
 // then the text is for readers only.
 func label(raw []byte) (text, hexadecimal string) {
-	raw, _, _ = bytes.Cut(raw, []byte{0})
-	if utf8.Valid(raw) {
-		return string(raw), ""
+	bytes := untilNUL(raw)
+	if utf8.ValidString(bytes) {
+		return bytes, ""
 	}
-	return readable(raw), hex.EncodeToString(raw)
+	return readable(bytes), hex.EncodeToString([]byte(bytes))
 }
 
 // label16 is [label] for UTF-16 in little-endian order, where half of a pair
@@ -154,15 +153,7 @@ func label16(raw []byte) (text, hexadecimal string) {
 }
 
 // readable has U+FFFD for each byte that is no UTF-8.
-func readable(raw []byte) string {
-	var b strings.Builder
-	for len(raw) > 0 {
-		r, n := utf8.DecodeRune(raw)
-		b.WriteRune(r)
-		raw = raw[n:]
-	}
-	return b.String()
-}
+func readable(raw string) string { return string([]rune(raw)) }
 
 // uuid writes the 16 bytes of a UUID; zeros are none.
 func uuid(b []byte) string {

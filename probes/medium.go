@@ -2,14 +2,9 @@ package probes
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 )
-
-// errAbsent is what a reader returns when the medium does not hold what it
-// looks for, as opposed to holding it damaged.
-var errAbsent = errors.New("nothing of this kind is there")
 
 // medium is what a reader reads: a disk, a partition, an image. Readers know
 // nothing of its name. What is on it may be hostile: nothing is read that lies
