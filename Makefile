@@ -82,7 +82,9 @@ deps:
 		/etc/ssl/certs/ca-certificates.crt:ca-certificates \
 		gcc:gcc /usr/include/stdio.h:libc6-dev \
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
-		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace
+		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace \
+		mke2fs:e2fsprogs mkfs.xfs:xfsprogs mkfs.vfat:dosfstools mkfs.exfat:exfatprogs mkfs.f2fs:f2fs-tools \
+		blkid:util-linux mount:mount
 
 vm-deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \

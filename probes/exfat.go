@@ -101,18 +101,21 @@ func (v *exfatVolume) checksum() error {
 	if err != nil {
 		return err
 	}
-	var sum uint32
-	for i, b := range region[:11*v.sector()] {
-		if i == 106 || i == 107 || i == 112 {
-			continue
-		}
-		sum = sum<<31 | sum>>1
-		sum += uint32(b)
-	}
-	if stored := binary.LittleEndian.Uint32(region[11*v.sector():]); stored != sum {
+	stored, sum := binary.LittleEndian.Uint32(region[11*v.sector():]), exfatChecksum(region[:11*v.sector()])
+	if stored != sum {
 		return fmt.Errorf("checksum is %08x, should be %08x", stored, sum)
 	}
 	return nil
+}
+
+func exfatChecksum(b []byte) (sum uint32) {
+	for i, c := range b {
+		if i == 106 || i == 107 || i == 112 {
+			continue
+		}
+		sum = (sum<<31 | sum>>1) + uint32(c)
+	}
+	return sum
 }
 
 // exfatRootMax is how much of a root directory is looked at. Label and GUID
