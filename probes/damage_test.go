@@ -143,6 +143,31 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
+// torn is a superblock that the kernel is changing when it is read first.
+type torn struct {
+	endless
+	reads int
+}
+
+func (r *torn) ReadAt(b []byte, at int64) (int, error) {
+	n, err := r.endless.ReadAt(b, at)
+	if at == 1024 {
+		b[0x0c] += byte(max(0, 3-r.reads)) // the count of free blocks
+		r.reads++
+	}
+	return n, err
+}
+
+func TestTorn(t *testing.T) {
+	b, size := flat(t, "e2fsprogs-1.47.0-ext2", 1<<20)
+	b[1024+extROCompatAt+1] |= 0x04 // metadata_csum
+	repair(b, size)
+	one, err := readExt(medium{&torn{endless: b}, size})
+	if one == nil || err != nil {
+		t.Errorf("got %v, %v", one, err)
+	}
+}
+
 // counted counts what is read.
 type counted struct {
 	io.ReaderAt

@@ -24,11 +24,11 @@ type XFS struct {
 	InodePercent   uint64   `toml:"imaxpct"`                           // zero is no limit
 	StripeUnit     uint64   `toml:"stripe-unit" unit:"bytes"`          // su=
 	StripeWidth    uint64   `toml:"stripe-width" unit:"bytes"`         // su= times sw=
-	DirectoryBlock uint64   `toml:"directory-block-size" unit:"bytes"` // of a block of a directory
-	LogSize        uint64   `toml:"log-size" unit:"bytes"`             //
-	LogSector      uint64   `toml:"log-sector-size" unit:"bytes"`      //
+	DirectoryBlock uint64   `toml:"directory-block-size" unit:"bytes"` // -n size=
+	LogSize        uint64   `toml:"log-size" unit:"bytes"`
+	LogSector      uint64   `toml:"log-sector-size" unit:"bytes"`
 	LogUnit        uint64   `toml:"log-stripe-unit" unit:"bytes"`
-	LogGroup       string   `toml:"log-ag"`                            // number of the allocation group, when not the middle one
+	LogGroup       string   `toml:"log-ag"`                            // a number, when it is not the middle allocation group
 	LogVersion     uint64   `toml:"log-version"`                       // when not 2
 	RealtimeExtent uint64   `toml:"realtime-extent-size" unit:"bytes"` // when not the larger of a block and 4 KiB
 	MetaUUID       string   `toml:"meta-uuid"`                         // the UUID it was made with, when it has another one now
