@@ -84,7 +84,9 @@ deps:
 		gcc:gcc /usr/include/stdio.h:libc6-dev \
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
 		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace \
-		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 losetup:mount mke2fs:e2fsprogs mkfs.vfat:dosfstools
+		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 losetup:mount mount:mount blkid:util-linux \
+		mke2fs:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools mkfs.exfat:exfatprogs \
+		mkfs.f2fs:f2fs-tools
 
 vm-deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \
