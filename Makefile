@@ -82,7 +82,8 @@ deps:
 		/etc/ssl/certs/ca-certificates.crt:ca-certificates \
 		gcc:gcc /usr/include/stdio.h:libc6-dev \
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
-		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace
+		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace \
+		mkfs.btrfs:btrfs-progs losetup:mount chattr:e2fsprogs
 
 vm-deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \
