@@ -3,7 +3,6 @@ package probes
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -59,8 +58,9 @@ type BtrfsQuotaGroup struct {
 }
 
 // readBtrfs reads a btrfs file system from all its devices that there are, in
-// any order. [FileSystem.On] is left to the caller, who gives the devices in
-// the order of their numbers, see [identifyBtrfs].
+// any order. [FileSystem.On] is left to the caller, who has the devices in the
+// order of their numbers from [identifyBtrfs], and [FileSystem.Label] is as it
+// is on the device, perhaps no UTF-8.
 //
 // The devices show what the kernel has committed, which may be 30 seconds old.
 // While the file system is mounted, they may show less: the cache of a block
@@ -69,8 +69,9 @@ type BtrfsQuotaGroup struct {
 // and writes nothing; the devices then tell who they are and nothing else.
 //
 // What cannot be made again is in [FileSystem.Unsupported], with as much of
-// the rest as is readable. An error is damage, or a read that failed.
-func readBtrfs(ctx context.Context, devices []*io.SectionReader, mounted *os.File) (ID, *FileSystem, error) {
+// the rest as is readable. An error is errAbsent, damage, or a read that
+// failed.
+func readBtrfs(ctx context.Context, devices []medium, mounted *os.File) (ID, *FileSystem, error) {
 	super, members, err := readBtrfsMembers(devices)
 	if err != nil {
 		return "", nil, err
@@ -97,7 +98,7 @@ func readBtrfs(ctx context.Context, devices []*io.SectionReader, mounted *os.Fil
 // btrfsReader puts a file system's description together.
 type btrfsReader struct {
 	super   *btrfsSuper
-	members map[uint64]*io.SectionReader // by device number
+	members map[uint64]medium // by device number
 	source  btrfsSource
 	disks   *btrfsDisks // when they are the source
 	fs      *Btrfs

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 )
 
@@ -132,7 +131,7 @@ func (c *btrfsChunk) copies() int {
 // locate finds a copy of what is at an offset into the chunk, and how much of
 // it lies together. It is what btrfs_map_block does for reading; what is lost
 // on RAID5 and RAID6 is not reckoned from the parity.
-func (c *btrfsChunk) locate(offset uint64, copy int) (at btrfsStripe, length uint64) {
+func (c *btrfsChunk) locate(offset uint64, which int) (at btrfsStripe, length uint64) {
 	n := uint64(len(c.stripes))
 	row, within := offset/btrfsStripeLength, offset%btrfsStripeLength
 	var i uint64
@@ -141,7 +140,7 @@ func (c *btrfsChunk) locate(offset uint64, copy int) (at btrfsStripe, length uin
 		i, row = row%n, row/n
 	case btrfsRAID10:
 		sets := n / uint64(c.perCopy)
-		i, row = row%sets*uint64(c.perCopy)+uint64(copy), row/sets
+		i, row = row%sets*uint64(c.perCopy)+uint64(which), row/sets
 	case btrfsRAID5:
 		i, row = row%(n-1), row/(n-1)
 		i = (i + row) % n
@@ -149,7 +148,7 @@ func (c *btrfsChunk) locate(offset uint64, copy int) (at btrfsStripe, length uin
 		i, row = row%(n-2), row/(n-2)
 		i = (i + row) % n
 	default:
-		at = c.stripes[copy%len(c.stripes)]
+		at = c.stripes[which%len(c.stripes)]
 		return btrfsStripe{at.device, at.offset + offset}, c.length - offset
 	}
 	at = c.stripes[i]
@@ -266,28 +265,28 @@ func (r *btrfsReader) addDevice(d btrfsDevItem) {
 	switch {
 	case d.fs != r.super.treeUUID:
 		r.why = []string{errBtrfsSprout.Error()}
-	case r.members[d.number] == nil:
+	case r.members[d.number].ReaderAt == nil:
 		r.unsupported("device %d (%s) is missing", d.number, btrfsUUID(d.uuid[:]))
 	}
 }
 
 // readAt reads one copy of what is at an address of the file system.
-func (cs btrfsChunks) readAt(members map[uint64]*io.SectionReader, b []byte, address uint64, copy int) error {
+func (cs btrfsChunks) readAt(members map[uint64]medium, b []byte, address uint64, which int) error {
 	for len(b) > 0 {
 		c := cs.find(address)
 		if c == nil {
 			return errors.New("it is in no chunk")
 		}
-		at, length := c.locate(address-c.start, copy)
-		device := members[at.device]
-		if device == nil {
+		at, length := c.locate(address-c.start, which)
+		device, there := members[at.device]
+		if !there {
 			return fmt.Errorf("it is on device %d, which is missing", at.device)
 		}
-		part := b[:min(uint64(len(b)), length)]
-		if _, err := device.ReadAt(part, int64(at.offset)); err != nil {
-			return fmt.Errorf("byte %d of device %d: %w", at.offset, at.device, err)
+		part, err := device.read(at.offset, min(uint64(len(b)), length))
+		if err != nil {
+			return fmt.Errorf("device %d: %w", at.device, err)
 		}
-		b, address = b[len(part):], address+uint64(len(part))
+		b, address = b[copy(b, part):], address+uint64(len(part))
 	}
 	return nil
 }

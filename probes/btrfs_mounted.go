@@ -63,7 +63,7 @@ func askBtrfs(dir *os.File, super *btrfsSuper) error {
 	if err := m.request(btrfsGetLabel, label); err != nil {
 		return fmt.Errorf("label of %s: %w", dir.Name(), err)
 	}
-	super.label, _, _ = cutNUL(bytesOf(label))
+	super.label = untilNUL(bytesOf(label))
 	return nil
 }
 

@@ -70,7 +70,7 @@ func readMounted(t testing.TB, dir string, devices ...string) *FileSystem {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	_, fs, err := readBtrfs(t.Context(), sections(t, devices...), f)
+	_, fs, err := readBtrfs(t.Context(), btrfsMedia(t, devices...), f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestBtrfsProfiles(t *testing.T) {
 			}
 
 			// without a device
-			_, fs, err := readBtrfs(t.Context(), sections(t, devices[1:]...), nil)
+			_, fs, err := readBtrfs(t.Context(), btrfsMedia(t, devices[1:]...), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -264,5 +264,165 @@ func TestBtrfsQuota(t *testing.T) {
 		for id, s := range fs.Btrfs.Subvolume {
 			t.Errorf("subvolume %s: %+v", id, s)
 		}
+	}
+}
+
+// TestBtrfsStates has what only use makes of a file system.
+func TestBtrfsStates(t *testing.T) {
+	const size = 400 << 20
+	fresh := func(t *testing.T, n int, args ...string) []string {
+		t.Helper()
+		devices := loopDevices(t, btrfsImages(t, slices.Repeat([]int64{size}, n)...)...)
+		btrfsRun(t, append(append([]string{"mkfs.btrfs", "-q"}, args...), devices[0])...)
+		return devices
+	}
+	unsupported := func(t *testing.T, fs *FileSystem, want string) {
+		t.Helper()
+		if fs.Unsupported != want {
+			t.Errorf("unsupported: %q, want %q", fs.Unsupported, want)
+		}
+	}
+
+	t.Run("seed", func(t *testing.T) {
+		devices := fresh(t, 2)
+		btrfsRun(t, "btrfstune", "-f", "-S", "1", devices[0])
+		_, fs := mustReadBtrfs(t, devices[0])
+		unsupported(t, fs, "it is a seed")
+		dir, unmount := btrfsMount(t, devices[:1])
+		btrfsRun(t, "btrfs", "device", "add", "-f", devices[1], dir)
+		btrfsRun(t, "mount", "-o", "remount,rw", dir)
+		createSubvolumes(t, dir, "new")
+		unsupported(t, readMounted(t, dir, devices[1]), "it stands on a seed")
+		unmount()
+		_, fs = mustReadBtrfs(t, devices[1])
+		unsupported(t, fs, "it stands on a seed")
+	})
+
+	t.Run("another UUID", func(t *testing.T) {
+		devices := fresh(t, 1)
+		before, fs := mustReadBtrfs(t, devices...)
+		btrfsRun(t, "btrfstune", "-f", "-m", devices[0])
+		after, again := mustReadBtrfs(t, devices...)
+		if before == after || !reflect.DeepEqual(fs, again) {
+			t.Errorf("%s became %s, %+v became %+v", before, after, fs.Btrfs, again.Btrfs)
+		}
+		dir, _ := btrfsMount(t, devices)
+		if live := readMounted(t, dir, devices...); !reflect.DeepEqual(fs, live) {
+			t.Errorf("mounted it is %+v", live.Btrfs)
+		}
+	})
+
+	t.Run("devices come and go", func(t *testing.T) {
+		devices := fresh(t, 3, "-m", "single")
+		dir, unmount := btrfsMount(t, devices[:1])
+		btrfsRun(t, "btrfs", "device", "add", "-f", devices[1], dir)
+		btrfsRun(t, "btrfs", "replace", "start", "-B", "-f", "1", devices[2], dir)
+		btrfsRun(t, "btrfs", "filesystem", "resize", "1:300m", dir)
+		btrfsRun(t, "btrfs", "balance", "start", "-f", "-mconvert=raid1", "-sconvert=raid1", "-dconvert=raid0", dir)
+		live := readMounted(t, dir, devices[1:]...)
+		unmount()
+		_, fs := mustReadBtrfs(t, devices[1:]...)
+		if !reflect.DeepEqual(fs, live) {
+			t.Errorf("mounted  %+v\nunmounted %+v", live.Btrfs, fs.Btrfs)
+		}
+		unsupported(t, fs, "")
+		b := fs.Btrfs
+		if b.Data != "raid0" || b.Metadata != "raid1" || b.System != "" || len(b.Device) != 2 || b.Device["1"].Size != 300<<20 || b.Device["2"].Size != size {
+			t.Errorf("got %+v", b)
+		}
+
+		// the same while it is replaced, which does not hold still for a test
+		e := &btrfsExtract{pages: map[btrfsPage][]byte{}}
+		var list []medium
+		for i, s := range btrfsMedia(t, devices[1:]...) {
+			e.sizes = append(e.sizes, int64(s.size))
+			list = append(list, medium{btrfsExtractDevice{e, int64(i), s}, s.size})
+		}
+		if _, _, err := readBtrfs(t.Context(), list, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, address := range blocksOf(t, e) {
+			e.edit(e.pagesOf(t, address), superOf(t, e).checksum, func(b []byte) {
+				if le64(b[0x58:]) == btrfsDeviceTree && b[0x64] == 0 {
+					_, data := itemIn(t, b, func(k btrfsKey) bool { return k.kind == btrfsReplaceItem })
+					put64(data, 1)
+					put64(data[32:], 4)
+				}
+			})
+		}
+		_, fs, err := readBtrfs(t.Context(), e.devices(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unsupported(t, fs, "device 1 is being replaced")
+	})
+
+	t.Run("received", func(t *testing.T) {
+		devices := fresh(t, 2, "-O", "^no-holes")
+		btrfsRun(t, "mkfs.btrfs", "-q", devices[1])
+		from, _ := btrfsMount(t, devices[:1])
+		to, unmount := btrfsMount(t, devices[1:])
+		createSubvolumes(t, from, "sent")
+		btrfsRun(t, "btrfs", "property", "set", filepath.Join(from, "sent"), "ro", "true")
+		stream := filepath.Join(t.TempDir(), "stream")
+		btrfsRun(t, "btrfs", "-q", "send", "-f", stream, filepath.Join(from, "sent"))
+		btrfsRun(t, "btrfs", "-q", "receive", "-f", stream, to)
+		unmount()
+		_, fs := mustReadBtrfs(t, devices[1])
+		want := map[ID]*BtrfsSubvolume{"sent": {ReadOnly: true, Received: true}}
+		if !reflect.DeepEqual(fs.Btrfs.Subvolume, want) {
+			t.Errorf("got %+v", fs.Btrfs.Subvolume["sent"])
+		}
+	})
+
+	t.Run("simple quota", func(t *testing.T) {
+		devices := fresh(t, 1)
+		dir, unmount := btrfsMount(t, devices)
+		d, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		const control, enableSimple = 0xc0109428, 4 // BTRFS_IOC_QUOTA_CTL
+		args := [2]uint64{enableSimple}
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, d.Fd(), control, uintptr(unsafe.Pointer(&args))); errno != 0 {
+			t.Skipf("this kernel has no simple quota: %v", errno)
+		}
+		d.Close()
+		live := readMounted(t, dir, devices...)
+		unmount()
+		_, fs := mustReadBtrfs(t, devices...)
+		if fs.Btrfs.Quota != "simple" || live.Btrfs.Quota != "simple" || fs.Unsupported != "" {
+			t.Errorf("quota %q, mounted %q, unsupported %q", fs.Btrfs.Quota, live.Btrfs.Quota, fs.Unsupported)
+		}
+	})
+
+	// Use changes nothing: writing, compressing, mounting again, balancing.
+	t.Run("use", func(t *testing.T) {
+		devices := fresh(t, 1, "-n", "32k")
+		_, before := mustReadBtrfs(t, devices...)
+		dir, unmount := btrfsMount(t, devices, "compress-force=zstd")
+		if err := os.WriteFile(filepath.Join(dir, "file"), bytes.Repeat([]byte("content "), 1<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		btrfsRun(t, "btrfs", "filesystem", "defragment", "-clzo", filepath.Join(dir, "file"))
+		btrfsRun(t, "btrfs", "balance", "start", "--full-balance", dir)
+		unmount()
+		if _, after := mustReadBtrfs(t, devices...); !reflect.DeepEqual(before, after) {
+			t.Errorf("%+v became %+v", before.Btrfs, after.Btrfs)
+		}
+	})
+}
+
+// TestBtrfsMountedWrongly asks a directory that is not of the file system.
+func TestBtrfsMountedWrongly(t *testing.T) {
+	f, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, _, err = readBtrfs(t.Context(), oneBtrfsExtract(t, "odd").devices(), f)
+	if err == nil || !strings.Contains(err.Error(), ": no btrfs: ") && !strings.Contains(err.Error(), " is of file system ") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"math/bits"
 	"slices"
 
@@ -45,26 +44,23 @@ const (
 
 // The first copy decides whether there is a file system: that is the one which
 // the kernel reads, and which wipefs takes away.
-var btrfsCopies = []int64{btrfsFirst, 64 << 20, 256 << 30}
-
-// errNotBtrfs is a device without a superblock.
-var errNotBtrfs = errors.New("no btrfs superblock")
+var btrfsCopies = []uint64{btrfsFirst, 64 << 20, 256 << 30}
 
 // identifyBtrfs tells which file system a device belongs to, and as which of
-// its devices. The error is [errNotBtrfs] when it is none of btrfs.
-func identifyBtrfs(device *io.SectionReader) (fs ID, number uint64, err error) {
-	s, err := readBtrfsSuper(device)
-	if err != nil {
-		return "", 0, err
+// its devices; nil is a device of none.
+func identifyBtrfs(m medium) (*btrfsSuper, error) {
+	s, err := readBtrfsSuper(m)
+	if errors.Is(err, errAbsent) {
+		return nil, nil
 	}
-	return s.id(), s.device.number, nil
+	return s, err
 }
 
 // readBtrfsMembers reads the superblocks of the devices, and gives the newest:
 // a device that was away for some time has an old one.
-func readBtrfsMembers(devices []*io.SectionReader) (*btrfsSuper, map[uint64]*io.SectionReader, error) {
+func readBtrfsMembers(devices []medium) (*btrfsSuper, map[uint64]medium, error) {
 	var newest *btrfsSuper
-	members, supers := map[uint64]*io.SectionReader{}, map[uint64]*btrfsSuper{}
+	members, supers := map[uint64]medium{}, map[uint64]*btrfsSuper{}
 	for _, device := range devices {
 		s, err := readBtrfsSuper(device)
 		if err != nil {
@@ -85,66 +81,64 @@ func readBtrfsMembers(devices []*io.SectionReader) (*btrfsSuper, map[uint64]*io.
 		}
 	}
 	if newest == nil {
-		return nil, nil, errNotBtrfs
+		return nil, nil, errAbsent
 	}
 	return newest, members, nil
 }
 
 // readBtrfsSuper reads a device's superblock, another copy when the first is
 // damaged.
-func readBtrfsSuper(device io.ReaderAt) (*btrfsSuper, error) {
+func readBtrfsSuper(m medium) (*btrfsSuper, error) {
 	var newest *btrfsSuper
 	var damage error
 	for _, at := range btrfsCopies {
-		b := make([]byte, btrfsSuperSize)
-		_, err := device.ReadAt(b, at)
-		switch {
-		case errors.Is(err, io.EOF) && at == btrfsFirst:
-			return nil, errNotBtrfs
-		case errors.Is(err, io.EOF):
-			continue
-		case err == nil && at == btrfsFirst && string(b[btrfsMagicAt:btrfsMagicAt+len(btrfsMagic)]) != btrfsMagic:
-			return readBtrfsZone(device)
+		if m.size < at+btrfsSuperSize {
+			break
+		}
+		b, err := m.read(at, btrfsSuperSize)
+		if err == nil && at == btrfsFirst && string(b[btrfsMagicAt:][:len(btrfsMagic)]) != btrfsMagic {
+			return readBtrfsZone(m)
 		}
 		var s *btrfsSuper
 		if err == nil {
-			s, err = parseBtrfsSuper(b, uint64(at))
+			s, err = parseBtrfsSuper(b, at)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			damage = errors.Join(damage, fmt.Errorf("btrfs superblock at byte %d: %w", at, err))
-			continue
-		}
-		if at == btrfsFirst {
+		case at == btrfsFirst:
 			return s, nil
-		}
-		if newest == nil || s.generation > newest.generation {
+		case newest == nil || s.generation > newest.generation:
 			newest = s
 		}
 	}
-	if newest == nil {
+	switch {
+	case newest != nil:
+		return newest, nil
+	case damage != nil:
 		return nil, damage
 	}
-	return newest, nil
+	return nil, errAbsent
 }
 
 // readBtrfsZone reads a superblock of a zoned device, which has a log of them
 // from its start. The first need not be the newest, but says enough.
-func readBtrfsZone(device io.ReaderAt) (*btrfsSuper, error) {
-	b := make([]byte, btrfsSuperSize)
-	if _, err := device.ReadAt(b, 0); err != nil {
+func readBtrfsZone(m medium) (*btrfsSuper, error) {
+	b, err := m.read(0, btrfsSuperSize)
+	if err != nil {
 		return nil, err
 	}
 	s, err := parseBtrfsSuper(b, btrfsFirst)
 	if err != nil || s.incompat&btrfsZoned == 0 {
-		return nil, errNotBtrfs
+		return nil, errAbsent
 	}
 	return s, nil
 }
 
 // parseBtrfsSuper reads the copy that belongs at a byte of its device.
 func parseBtrfsSuper(b []byte, at uint64) (*btrfsSuper, error) {
-	if len(b) != btrfsSuperSize || string(b[btrfsMagicAt:btrfsMagicAt+len(btrfsMagic)]) != btrfsMagic {
-		return nil, errNotBtrfs
+	if string(b[btrfsMagicAt:][:len(btrfsMagic)]) != btrfsMagic {
+		return nil, errAbsent
 	}
 	kind := int(binary.LittleEndian.Uint16(b[0xc4:]))
 	if kind >= len(btrfsChecksums) {
@@ -171,7 +165,7 @@ func parseBtrfsSuper(b []byte, at uint64) (*btrfsSuper, error) {
 	if s.incompat&btrfsMetadataUUID != 0 {
 		copy(s.treeUUID[:], b[0x23b:])
 	}
-	s.label, _, _ = cutNUL(b[0x12b:0x22b])
+	s.label = untilNUL(b[0x12b:0x22b])
 	size := le32(b[0xa0:])
 	if size > 2048 {
 		return nil, fmt.Errorf("a system chunk array of %d bytes", size)
@@ -204,14 +198,12 @@ const btrfsChecksumSize = 32 // the room for one, whatever its kind
 // The index is the number in the superblock.
 var btrfsChecksums = []btrfsChecksum{
 	{"crc32c", func(b []byte) []byte {
-		return binary.LittleEndian.AppendUint32(nil, crc32.Checksum(b, castagnoli))
+		return binary.LittleEndian.AppendUint32(nil, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 	}},
 	{"xxhash", func(b []byte) []byte { return binary.LittleEndian.AppendUint64(nil, xxhash.Sum64(b)) }},
 	{"sha256", func(b []byte) []byte { s := sha256.Sum256(b); return s[:] }},
 	{"blake2", func(b []byte) []byte { s := blake2b.Sum256(b); return s[:] }},
 }
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // good says whether a block has the checksum that it begins with.
 func (c btrfsChecksum) good(b []byte) bool {
@@ -305,12 +297,6 @@ func (s *btrfsSuper) features() (words, unsupported []string) {
 func le16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 func le32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
 func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
-
-// cutNUL is the text before the first NUL, all of it when there is none.
-func cutNUL(b []byte) (string, []byte, bool) {
-	before, after, found := bytes.Cut(b, []byte{0})
-	return string(before), after, found
-}
 
 // btrfsUUID writes 16 bytes as people do.
 func btrfsUUID(b []byte) string {

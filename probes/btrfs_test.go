@@ -46,10 +46,10 @@ func btrfsImages(t testing.TB, sizes ...int64) []string {
 	return paths
 }
 
-// sections opens files for reading.
-func sections(t testing.TB, paths ...string) []*io.SectionReader {
+// btrfsMedia opens files for reading.
+func btrfsMedia(t testing.TB, paths ...string) []medium {
 	t.Helper()
-	var list []*io.SectionReader
+	var list []medium
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if err != nil {
@@ -60,7 +60,7 @@ func sections(t testing.TB, paths ...string) []*io.SectionReader {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, io.NewSectionReader(f, 0, size))
+		list = append(list, medium{f, uint64(size)})
 	}
 	return list
 }
@@ -68,15 +68,15 @@ func sections(t testing.TB, paths ...string) []*io.SectionReader {
 // mustReadBtrfs reads a file system from files.
 func mustReadBtrfs(t testing.TB, paths ...string) (ID, *FileSystem) {
 	t.Helper()
-	id, fs, err := readBtrfs(t.Context(), sections(t, paths...), nil)
+	id, fs, err := readBtrfs(t.Context(), btrfsMedia(t, paths...), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return id, fs
 }
 
-// rounds is how often a random test goes round.
-func rounds(t testing.TB, usual int) int {
+// btrfsRounds is how often a random test goes round.
+func btrfsRounds(t testing.TB, usual int) int {
 	t.Helper()
 	n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS"))
 	if err != nil {
@@ -85,13 +85,13 @@ func rounds(t testing.TB, usual int) int {
 	return n
 }
 
-// pick is one of several.
-func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+// btrfsPick is one of several.
+func btrfsPick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
 // TestBtrfsOptions makes file systems with random options and compares what is
 // read with what was asked for, and with what btrfs itself reads.
 func TestBtrfsOptions(t *testing.T) {
-	for round := range rounds(t, 12) {
+	for round := range btrfsRounds(t, 12) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(round)))
 			args, sizes, mixed := randomBtrfs(r)
@@ -130,30 +130,30 @@ func randomBtrfs(r *rand.Rand) (args []string, sizes []int64, mixed bool) {
 		}
 	}
 	if r.IntN(2) == 0 {
-		add("--csum", pick(r, "crc32c", "xxhash", "sha256", "blake2"))
+		add("--csum", btrfsPick(r, "crc32c", "xxhash", "sha256", "blake2"))
 	}
 	if mixed = r.IntN(5) == 0; mixed {
-		profile := pick(r, profiles...)
+		profile := btrfsPick(r, profiles...)
 		add("-M", "-d", profile, "-m", profile)
 	} else {
 		if r.IntN(2) == 0 {
-			add("-n", pick(r, "4k", "8k", "32k", "64k"))
+			add("-n", btrfsPick(r, "4k", "8k", "32k", "64k"))
 		}
 		if r.IntN(3) > 0 {
-			add("-d", pick(r, profiles...))
+			add("-d", btrfsPick(r, profiles...))
 		}
 		if r.IntN(3) > 0 {
-			add("-m", pick(r, profiles...))
+			add("-m", btrfsPick(r, profiles...))
 		}
 	}
 	if r.IntN(2) == 0 {
-		add("-O", pick(r, "^extref", "^no-holes", "^skinny-metadata", "no-holes,^extref"))
+		add("-O", btrfsPick(r, "^extref", "^no-holes", "^skinny-metadata", "no-holes,^extref"))
 	}
 	if r.IntN(2) == 0 {
-		add("-R", pick(r, "free-space-tree", "^free-space-tree", "quota"))
+		add("-R", btrfsPick(r, "free-space-tree", "^free-space-tree", "quota"))
 	}
 	if r.IntN(2) == 0 {
-		add("-L", pick(r, "plain", "with a blank", `quo"te$(x)\`, "Ünïcode ☃", strings.Repeat("x", 255)))
+		add("-L", btrfsPick(r, "plain", "with a blank", `quo"te$(x)\`, "Ünïcode ☃", strings.Repeat("x", 255)))
 	}
 	if r.IntN(4) == 0 {
 		add("-b", strconv.FormatInt(280*mib, 10))
@@ -179,7 +179,7 @@ func compareSuper(t *testing.T, image string, id ID, fs *FileSystem) {
 	kind, _, _ := strings.Cut(strings.TrimSuffix(strings.SplitN(value("csum_type"), "(", 2)[1], ")"), "-")
 	for name, pair := range map[string][2]string{
 		"uuid":      {string(id), value("fsid")},
-		"label":     {regexp.MustCompile(`[^ -~]`).ReplaceAllString(latin1(fs.Label), "."), value("label")},
+		"label":     {regexp.MustCompile(`[^ -~]`).ReplaceAllString(btrfsLatin1(fs.Label), "."), value("label")},
 		"node size": {strconv.FormatUint(fs.Btrfs.NodeSize, 10), value("nodesize")},
 		"sector":    {strconv.FormatUint(fs.Btrfs.SectorSize, 10), value("sectorsize")},
 		"size":      {strconv.FormatUint(total, 10), value("total_bytes")},
@@ -198,8 +198,8 @@ func compareSuper(t *testing.T, image string, id ID, fs *FileSystem) {
 	}
 }
 
-// latin1 makes a character of each byte, as dump-super counts them.
-func latin1(s string) string {
+// btrfsLatin1 makes a character of each byte, as dump-super counts them.
+func btrfsLatin1(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		b.WriteRune(rune(s[i]))

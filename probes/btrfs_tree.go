@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 )
 
@@ -83,7 +82,7 @@ var errNoBtrfsTree = errors.New("there is no such tree")
 // btrfsDisks reads the trees from the devices.
 type btrfsDisks struct {
 	super   *btrfsSuper
-	members map[uint64]*io.SectionReader
+	members map[uint64]medium
 	chunks  btrfsChunks // at first those of the chunk tree alone
 	blocks  map[uint64][]byte
 	left    int // blocks that may yet be looked at
@@ -93,20 +92,25 @@ type btrfsDisks struct {
 // with 100,000 snapshots takes half of it.
 const btrfsMaxBlocks = 1 << 21
 
-func newBtrfsDisks(super *btrfsSuper, members map[uint64]*io.SectionReader) (*btrfsDisks, error) {
+func newBtrfsDisks(super *btrfsSuper, members map[uint64]medium) (*btrfsDisks, error) {
 	chunks, err := parseBtrfsSystemChunks(super.systemChunks)
 	return &btrfsDisks{super, members, chunks, map[uint64][]byte{}, btrfsMaxBlocks}, err
 }
 
 func (d *btrfsDisks) items(ctx context.Context, tree uint64, first, last btrfsKey, f func(btrfsItem) error) error {
 	root, err := d.rootOf(ctx, tree)
-	if err == nil {
-		err = d.walk(ctx, root, first, last, f)
-	}
 	if err != nil {
-		return fmt.Errorf("tree %d: %w", tree, err)
+		return err
 	}
-	return nil
+	return inBtrfsTree(tree, d.walk(ctx, root, first, last, f))
+}
+
+// inBtrfsTree says in which tree an error was.
+func inBtrfsTree(tree uint64, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("tree %d: %w", tree, err)
 }
 
 // rootOf finds the top block of a tree. A snapshot's root item has as its
@@ -118,14 +122,14 @@ func (d *btrfsDisks) rootOf(ctx context.Context, tree uint64) (root btrfsPointer
 	case btrfsChunkTree:
 		return d.super.chunkRoot, nil
 	}
-	found := errNoBtrfsTree
+	found := inBtrfsTree(tree, errNoBtrfsTree)
 	first, last := btrfsKey{tree, btrfsRootItem, 0}, btrfsKey{tree, btrfsRootItem, math.MaxUint64}
 	err = d.walk(ctx, d.super.root, first, last, func(item btrfsItem) error {
 		r, err := parseBtrfsRoot(item)
 		root, found = r.pointer, nil
 		return err
 	})
-	return root, cmp.Or(err, found)
+	return root, cmp.Or(inBtrfsTree(btrfsRootTree, err), found)
 }
 
 // btrfsPointer says where a block is, and what it must be.
