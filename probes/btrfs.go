@@ -81,8 +81,9 @@ func readBtrfs(ctx context.Context, devices []medium, mounted *os.File) (ID, *Fi
 		r.disks, err = newBtrfsDisks(super, members)
 		r.source = r.disks
 	} else {
-		r.source = btrfsMounted{mounted}
-		err = askBtrfs(mounted, super)
+		m := &btrfsMounted{dir: mounted}
+		r.source = m
+		err = m.ask(super)
 	}
 	if err != nil {
 		return "", nil, err

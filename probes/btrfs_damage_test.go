@@ -170,6 +170,22 @@ func TestBtrfsUnsupported(t *testing.T) {
 	}
 }
 
+// TestBtrfsZoned has a superblock where a zoned device has its log of them.
+func TestBtrfsZoned(t *testing.T) {
+	e := oneBtrfsExtract(t, "odd")
+	e.changeSuper(0, func(b []byte) { put64(b[0xbc:], le64(b[0xbc:])|btrfsZoned) })
+	e.pages[btrfsPage{0, 0}] = e.pages[btrfsPage{0, btrfsFirst}]
+	delete(e.pages, btrfsPage{0, btrfsFirst})
+	_, fs, err := readBtrfs(t.Context(), e.devices(), nil)
+	if err != nil || fs.Unsupported != "it is zoned" {
+		t.Errorf("got %+v, %v", fs, err)
+	}
+	e.pages[btrfsPage{0, 0}] = oneBtrfsExtract(t, "odd").pages[btrfsPage{0, btrfsFirst}]
+	if _, _, err := readBtrfs(t.Context(), e.devices(), nil); err != errAbsent {
+		t.Errorf("a superblock at the start of what is not zoned: %v", err)
+	}
+}
+
 // TestBtrfsMembers has devices that are none, copies, and of an earlier time.
 func TestBtrfsMembers(t *testing.T) {
 	e := oneBtrfsExtract(t, "striped")

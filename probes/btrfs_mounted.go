@@ -15,7 +15,8 @@ import (
 // btrfsMounted asks the kernel for the items of a mounted file system's trees.
 // It gives them as they are in memory.
 type btrfsMounted struct {
-	dir *os.File
+	dir    *os.File
+	memory []uint64 // for one search after another
 }
 
 // The requests of linux/btrfs.h. Their numbers hold where the generic _IOC
@@ -28,7 +29,7 @@ const (
 )
 
 // request calls ioctl with memory that the request knows the size of.
-func (m btrfsMounted) request(number uintptr, memory []uint64) error {
+func (m *btrfsMounted) request(number uintptr, memory []uint64) error {
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, m.dir.Fd(), number, uintptr(unsafe.Pointer(&memory[0])))
 	runtime.KeepAlive(m.dir)
 	if errno != 0 {
@@ -42,36 +43,38 @@ func bytesOf(memory []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&memory[0])), len(memory)*8)
 }
 
-// askBtrfs replaces in a superblock what can be changed while the file system
+// ask replaces in a superblock what can be changed while the file system
 // is mounted.
-func askBtrfs(dir *os.File, super *btrfsSuper) error {
-	m := btrfsMounted{dir}
+func (m *btrfsMounted) ask(super *btrfsSuper) error {
 	info := make([]uint64, 1024/8)
 	if err := m.request(btrfsFSInfo, info); err != nil {
-		return fmt.Errorf("%s: no btrfs: %w", dir.Name(), err)
+		return fmt.Errorf("%s: no btrfs: %w", m.dir.Name(), err)
 	}
 	if id := [16]byte(bytesOf(info)[16:]); id != super.uuid {
-		return fmt.Errorf("%s is of file system %s, its devices of %s", dir.Name(), btrfsUUID(id[:]), super.id())
+		return fmt.Errorf("%s is of file system %s, its devices of %s", m.dir.Name(), btrfsUUID(id[:]), super.id())
 	}
 	super.devices = info[1]
 	features := make([]uint64, 3)
 	if err := m.request(btrfsGetFeatures, features); err != nil {
-		return fmt.Errorf("features of %s: %w", dir.Name(), err)
+		return fmt.Errorf("features of %s: %w", m.dir.Name(), err)
 	}
 	super.compatRO, super.incompat = features[1], features[2]
 	label := make([]uint64, 256/8)
 	if err := m.request(btrfsGetLabel, label); err != nil {
-		return fmt.Errorf("label of %s: %w", dir.Name(), err)
+		return fmt.Errorf("label of %s: %w", m.dir.Name(), err)
 	}
 	super.label = untilNUL(bytesOf(label))
 	return nil
 }
 
-func (m btrfsMounted) items(ctx context.Context, tree uint64, first, last btrfsKey, f func(btrfsItem) error) error {
+func (m *btrfsMounted) items(ctx context.Context, tree uint64, first, last btrfsKey, f func(btrfsItem) error) error {
 	// struct btrfs_ioctl_search_args_v2: 104 bytes of key, the size of the room
 	// for the answer, the room. The largest item is smaller than a node.
 	const head, room = 112, 256 << 10
-	memory := make([]uint64, (head+room)/8)
+	if m.memory == nil {
+		m.memory = make([]uint64, (head+room)/8)
+	}
+	memory := m.memory
 	for {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -72,7 +72,8 @@ const (
 // btrfsSource is where the items of the trees come from.
 type btrfsSource interface {
 	// items calls f for the items of a tree from one key to another, both
-	// included, in their order. A tree that is not there is errNoBtrfsTree.
+	// included, in their order. A tree that is not there is errNoBtrfsTree. f
+	// must not ask for items in its turn.
 	items(ctx context.Context, tree uint64, first, last btrfsKey, f func(btrfsItem) error) error
 }
 
