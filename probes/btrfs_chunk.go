@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -223,7 +224,7 @@ func (r *btrfsReader) readChunks(ctx context.Context) error {
 			if len(item.data) < btrfsDevItemSize {
 				return item.short()
 			}
-			r.addDevice(parseBtrfsDevItem(item.data))
+			return r.addDevice(parseBtrfsDevItem(item.data))
 		case btrfsChunkItem:
 			c, _, err := parseBtrfsChunk(item.key.offset, item.data)
 			if err != nil {
@@ -257,17 +258,21 @@ func (r *btrfsReader) readChunks(ctx context.Context) error {
 }
 
 // addDevice takes a device of the chunk tree into the description.
-func (r *btrfsReader) addDevice(d btrfsDevItem) {
+func (r *btrfsReader) addDevice(d btrfsDevItem) error {
 	if d.number == 0 {
-		return // the new one of a replacement, see readReplace
+		return nil // the new one of a replacement, see readReplace
 	}
 	r.fs.Device[deviceID(d.number)] = &BtrfsDevice{UUID: btrfsUUID(d.uuid[:]), Size: d.size}
+	m, there := r.members[d.number]
 	switch {
 	case d.fs != r.super.treeUUID:
 		r.why = []string{errBtrfsSprout.Error()}
-	case r.members[d.number].ReaderAt == nil:
+	case !there && d.size <= math.MaxInt64:
 		r.unsupported("device %d (%s) is missing", d.number, btrfsUUID(d.uuid[:]))
+	case d.size > m.size:
+		return fmt.Errorf("device %d: %d bytes of it do not fit on its %d", d.number, d.size, m.size)
 	}
+	return nil
 }
 
 // readAt reads one copy of what is at an address of the file system.

@@ -79,7 +79,7 @@ func (m *btrfsMounted) items(ctx context.Context, tree uint64, first, last btrfs
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		copy(memory, []uint64{tree, first.object, last.object, first.offset, last.offset, 0, ^uint64(0), 0, ^uint64(0)})
+		copy(memory, []uint64{tree, first.object, last.object, first.offset, last.offset, 0, ^uint64(0), 0, 0})
 		b := bytesOf(memory)
 		native := binary.NativeEndian
 		native.PutUint32(b[56:], uint32(first.kind))

@@ -81,8 +81,8 @@ func (r *btrfsReader) quotaLimit(group btrfsGroup, item btrfsItem) error {
 		bit, bytes uint64
 		to         *uint64
 	}{{hasReferenced, le64(item.data[8:]), referenced}, {hasExclusive, le64(item.data[16:]), exclusive}} {
-		if le64(item.data)&limit.bit == 0 || limit.bytes == math.MaxUint64 {
-			continue
+		if le64(item.data)&limit.bit == 0 || limit.bytes > math.MaxInt64 {
+			continue // the largest number is how a limit is taken away
 		}
 		if *limit.to = limit.bytes; limit.bytes == 0 {
 			r.unsupported("quota group %v has a limit of 0 bytes", group)

@@ -114,7 +114,16 @@ func (s *btrfsSubvolume) refer(item btrfsItem) error {
 	}
 	s.inTree, s.inode = item.key.offset, le64(item.data)
 	s.name = string(item.data[head:][:le16(item.data[16:])])
+	if !isName(s.name) {
+		return fmt.Errorf("item %v: %q is no name", item.key, s.name)
+	}
 	return nil
+}
+
+// isName says whether a directory can have the name: what is read here leads
+// to paths that are written later.
+func isName(s string) bool {
+	return s != "" && s != "." && s != ".." && len(s) <= 255 && !strings.ContainsAny(s, "/\x00")
 }
 
 // describeSubvolumes fills the description, now that all subvolumes are known.
@@ -140,7 +149,7 @@ func (r *btrfsReader) describeSubvolumes(ctx context.Context, all map[uint64]*bt
 	}
 	for _, s := range order {
 		d := &BtrfsSubvolume{ReadOnly: s.readOnly, Received: s.received != [16]byte{}}
-		if origin := byUUID[s.parent]; origin != nil && origin != s {
+		if origin := byUUID[s.parent]; origin != nil && origin.number < s.number {
 			d.SnapshotOf = string(origin.id())
 		}
 		switch err := r.readProperties(ctx, s.number, d); {
@@ -203,6 +212,9 @@ func (r *btrfsReader) directory(ctx context.Context, tree, inode uint64, path st
 				return item.short()
 			}
 			above, name = item.key.offset, string(item.data[head:][:le16(item.data[8:])])
+			if !isName(name) {
+				return fmt.Errorf("item %v: %q is no name", item.key, name)
+			}
 			return nil
 		})
 		switch {
@@ -294,26 +306,34 @@ func escapeBtrfs(s string) string {
 
 // SubvolumePath is the path of a subvolume below the top level, as the file
 // system has it: bytes that need not be UTF-8, without a slash before or
-// behind. That of the top level is empty.
+// behind, and with nothing in it that leads elsewhere. That of the top level is
+// empty.
 func SubvolumePath(id ID) (string, error) {
 	if id == "/" {
 		return "", nil
 	}
 	var b strings.Builder
-	for s := string(id); ; {
+	for s := string(id); s != ""; {
 		before, after, escaped := strings.Cut(s, `\`)
 		b.WriteString(before)
+		s = after
 		if !escaped {
-			return b.String(), nil
+			break
 		}
 		if len(after) < 3 || after[0] != 'x' {
-			return "", fmt.Errorf("subvolume %q: a backslash is followed by x and two digits", string(id))
+			return "", fmt.Errorf("subvolume %q: a backslash without x and two digits", string(id))
 		}
 		c, err := strconv.ParseUint(after[1:3], 16, 8)
 		if err != nil {
-			return "", fmt.Errorf("subvolume %q: a backslash is followed by x and two digits", string(id))
+			return "", fmt.Errorf("subvolume %q: a backslash without x and two digits", string(id))
 		}
 		b.WriteByte(byte(c))
 		s = after[3:]
 	}
+	for name := range strings.SplitSeq(b.String(), "/") {
+		if !isName(name) {
+			return "", fmt.Errorf("subvolume %q: %q is no name", string(id), name)
+		}
+	}
+	return b.String(), nil
 }
