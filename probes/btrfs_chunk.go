@@ -262,16 +262,19 @@ func (r *btrfsReader) addDevice(d btrfsDevItem) error {
 	if d.number == 0 {
 		return nil // the new one of a replacement, see readReplace
 	}
-	r.fs.Device[deviceID(d.number)] = &BtrfsDevice{UUID: btrfsUUID(d.uuid[:]), Size: d.size}
 	m, there := r.members[d.number]
+	room := m.size
 	switch {
 	case d.fs != r.super.treeUUID:
-		r.why = []string{errBtrfsSprout.Error()}
-	case !there && d.size <= math.MaxInt64:
+		r.why, room = []string{errBtrfsSprout.Error()}, math.MaxInt64
+	case !there:
 		r.unsupported("device %d (%s) is missing", d.number, btrfsUUID(d.uuid[:]))
-	case d.size > m.size:
-		return fmt.Errorf("device %d: %d bytes of it do not fit on its %d", d.number, d.size, m.size)
+		room = math.MaxInt64
 	}
+	if d.size > room {
+		return fmt.Errorf("device %d: %d bytes do not fit on it, it has %d", d.number, d.size, room)
+	}
+	r.fs.Device[deviceID(d.number)] = &BtrfsDevice{UUID: btrfsUUID(d.uuid[:]), Size: d.size}
 	return nil
 }
 

@@ -143,7 +143,7 @@ func TestBtrfsDamage(t *testing.T) {
 				binary.LittleEndian.PutUint32(head[17:], 1<<31)
 			})
 		}},
-		{"a device that was cut", "odd", "device 1: 268435456 bytes of it do not fit on its 200000000", func(e *btrfsExtract) { e.sizes[0] = 200_000_000 }},
+		{"a device that was cut", "odd", "device 1: 268435456 bytes do not fit on it, it has 200000000", func(e *btrfsExtract) { e.sizes[0] = 200_000_000 }},
 		{"no default subvolume", "odd", "the default subvolume 4711 is not there", func(e *btrfsExtract) {
 			roots(e, func(b []byte) {
 				_, data := itemIn(t, b, func(k btrfsKey) bool { return k.object == 6 && k.kind == btrfsDirItem })

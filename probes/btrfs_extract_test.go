@@ -247,8 +247,8 @@ func TestBtrfsReleases(t *testing.T) {
 }
 
 // TestMakeBtrfsExtracts makes the testdata, when ROOTWC_ROOTS names a
-// directory with the roots of several releases, debian11 for one. The kernel
-// is this machine's.
+// directory with the roots of several releases that have btrfs-progs, debian11
+// for one. The kernel is this machine's.
 func TestMakeBtrfsExtracts(t *testing.T) {
 	dir := os.Getenv("ROOTWC_ROOTS")
 	if dir == "" {

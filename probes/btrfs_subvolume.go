@@ -143,12 +143,12 @@ func (r *btrfsReader) describeSubvolumes(ctx context.Context, all map[uint64]*bt
 		if room -= len(s.path); room < 0 {
 			return fmt.Errorf("subvolumes with paths of more than %d bytes", btrfsMaxPaths)
 		}
-		if s.uuid != [16]byte{} {
+		if !zero(s.uuid[:]) {
 			byUUID[s.uuid] = s
 		}
 	}
 	for _, s := range order {
-		d := &BtrfsSubvolume{ReadOnly: s.readOnly, Received: s.received != [16]byte{}}
+		d := &BtrfsSubvolume{ReadOnly: s.readOnly, Received: !zero(s.received[:])}
 		if origin := byUUID[s.parent]; origin != nil && origin.number < s.number {
 			d.SnapshotOf = string(origin.id())
 		}
