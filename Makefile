@@ -85,7 +85,7 @@ deps:
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
 		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace \
 		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 losetup:mount mount:mount blkid:util-linux \
-		mke2fs:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools mkfs.exfat:exfatprogs \
+		mke2fs:e2fsprogs chattr:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools mkfs.exfat:exfatprogs \
 		mkfs.f2fs:f2fs-tools
 
 vm-deps:
@@ -93,4 +93,4 @@ vm-deps:
 		qemu-system-x86_64:qemu-system-x86 /usr/share/OVMF/OVMF_CODE_4M.fd:ovmf efibootmgr:efibootmgr \
 		depmod:kmod /usr/lib/systemd/systemd-udevd:udev \
 		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 thin_check:thin-provisioning-tools \
-		mke2fs:e2fsprogs mkfs.xfs:xfsprogs btrfs:btrfs-progs mkfs.vfat:dosfstools mkfs.f2fs:f2fs-tools mkfs.exfat:exfatprogs
+		mke2fs:e2fsprogs chattr:e2fsprogs mkfs.xfs:xfsprogs btrfs:btrfs-progs mkfs.vfat:dosfstools mkfs.f2fs:f2fs-tools mkfs.exfat:exfatprogs
