@@ -17,7 +17,7 @@ import (
 // TestBtrfsAgain makes file systems from what was read of others, and reads
 // the same: nothing that matters is forgotten.
 func TestBtrfsAgain(t *testing.T) {
-	for round := range btrfsRounds(t, 8) {
+	for round := range rounds(8) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(2, uint64(round)))
 			args, sizes, _ := randomBtrfs(r)

@@ -268,13 +268,13 @@ func (r *btrfsReader) addDevice(d btrfsDevItem) error {
 	case d.fs != r.super.treeUUID:
 		r.why, room = []string{errBtrfsSprout.Error()}, math.MaxInt64
 	case !there:
-		r.unsupported("device %d (%s) is missing", d.number, btrfsUUID(d.uuid[:]))
+		r.unsupported("device %d (%s) is missing", d.number, uuid(d.uuid[:]))
 		room = math.MaxInt64
 	}
 	if d.size > room {
 		return fmt.Errorf("device %d: %d bytes do not fit on it, it has %d", d.number, d.size, room)
 	}
-	r.fs.Device[deviceID(d.number)] = &BtrfsDevice{UUID: btrfsUUID(d.uuid[:]), Size: d.size}
+	r.fs.Device[deviceID(d.number)] = &BtrfsDevice{UUID: uuid(d.uuid[:]), Size: d.size}
 	return nil
 }
 

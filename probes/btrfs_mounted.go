@@ -51,7 +51,7 @@ func (m *btrfsMounted) ask(super *btrfsSuper) error {
 		return fmt.Errorf("%s: no btrfs: %w", m.dir.Name(), err)
 	}
 	if id := [16]byte(bytesOf(info)[16:]); id != super.uuid {
-		return fmt.Errorf("%s is of file system %s, its devices of %s", m.dir.Name(), btrfsUUID(id[:]), super.id())
+		return fmt.Errorf("%s is of file system %s, its devices of %s", m.dir.Name(), uuid(id[:]), super.id())
 	}
 	super.devices = info[1]
 	features := make([]uint64, 3)

@@ -32,7 +32,7 @@ type btrfsSuper struct {
 }
 
 // id is the file system's.
-func (s *btrfsSuper) id() ID { return ID(btrfsUUID(s.uuid[:])) }
+func (s *btrfsSuper) id() ID { return ID(uuid(s.uuid[:])) }
 
 // The copies of a superblock, and where its parts are.
 const (
@@ -297,8 +297,3 @@ func (s *btrfsSuper) features() (words, unsupported []string) {
 func le16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 func le32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
 func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
-
-// btrfsUUID writes 16 bytes as people do.
-func btrfsUUID(b []byte) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
-}

@@ -75,23 +75,10 @@ func mustReadBtrfs(t testing.TB, paths ...string) (ID, *FileSystem) {
 	return id, fs
 }
 
-// btrfsRounds is how often a random test goes round.
-func btrfsRounds(t testing.TB, usual int) int {
-	t.Helper()
-	n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS"))
-	if err != nil {
-		return usual
-	}
-	return n
-}
-
-// btrfsPick is one of several.
-func btrfsPick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
-
 // TestBtrfsOptions makes file systems with random options and compares what is
 // read with what was asked for, and with what btrfs itself reads.
 func TestBtrfsOptions(t *testing.T) {
-	for round := range btrfsRounds(t, 12) {
+	for round := range rounds(12) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(round)))
 			args, sizes, mixed := randomBtrfs(r)
@@ -130,30 +117,30 @@ func randomBtrfs(r *rand.Rand) (args []string, sizes []int64, mixed bool) {
 		}
 	}
 	if r.IntN(2) == 0 {
-		add("--csum", btrfsPick(r, "crc32c", "xxhash", "sha256", "blake2"))
+		add("--csum", pick(r, "crc32c", "xxhash", "sha256", "blake2"))
 	}
 	if mixed = r.IntN(5) == 0; mixed {
-		profile := btrfsPick(r, profiles...)
+		profile := pick(r, profiles...)
 		add("-M", "-d", profile, "-m", profile)
 	} else {
 		if r.IntN(2) == 0 {
-			add("-n", btrfsPick(r, "4k", "8k", "32k", "64k"))
+			add("-n", pick(r, "4k", "8k", "32k", "64k"))
 		}
 		if r.IntN(3) > 0 {
-			add("-d", btrfsPick(r, profiles...))
+			add("-d", pick(r, profiles...))
 		}
 		if r.IntN(3) > 0 {
-			add("-m", btrfsPick(r, profiles...))
+			add("-m", pick(r, profiles...))
 		}
 	}
 	if r.IntN(2) == 0 {
-		add("-O", btrfsPick(r, "^extref", "^no-holes", "^skinny-metadata", "no-holes,^extref"))
+		add("-O", pick(r, "^extref", "^no-holes", "^skinny-metadata", "no-holes,^extref"))
 	}
 	if r.IntN(2) == 0 {
-		add("-R", btrfsPick(r, "free-space-tree", "^free-space-tree", "quota"))
+		add("-R", pick(r, "free-space-tree", "^free-space-tree", "quota"))
 	}
 	if r.IntN(2) == 0 {
-		add("-L", btrfsPick(r, "plain", "with a blank", `quo"te$(x)\`, "Ünïcode ☃", strings.Repeat("x", 255)))
+		add("-L", pick(r, "plain", "with a blank", `quo"te$(x)\`, "Ünïcode ☃", strings.Repeat("x", 255)))
 	}
 	if r.IntN(4) == 0 {
 		add("-b", strconv.FormatInt(280*mib, 10))

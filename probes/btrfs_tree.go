@@ -225,7 +225,7 @@ func (d *btrfsDisks) check(b []byte, p btrfsPointer) error {
 		return errors.New("its checksum is wrong")
 	}
 	if !bytes.Equal(b[0x20:0x30], d.super.treeUUID[:]) {
-		return fmt.Errorf("it belongs to file system %s", btrfsUUID(b[0x20:]))
+		return fmt.Errorf("it belongs to file system %s", uuid(b[0x20:]))
 	}
 	if at := le64(b[0x30:]); at != p.block {
 		return fmt.Errorf("it is block %d", at)

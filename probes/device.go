@@ -19,14 +19,14 @@ type Device struct {
 	Size      uint64 // bytes
 	Sector    uint64 // logical, bytes
 	ReadOnly  bool
-	Removable bool   // the disk says so, or it is on USB
-	Virtual   bool   // no disk: loop, ram, zram, nbd, …
-	Disk      string // of a partition: the name of its disk
-	Partition int    // its number; 0 for none
-	Start     uint64 // of a partition, bytes
-	Mapper    string // of a device-mapper device: its UUID, "CRYPT-LUKS2-…", "LVM-…"
-	Mapping   string // and its name
-	MD        bool   // an md array
+	Removable bool     // the disk says so, or it is on USB
+	Virtual   bool     // no disk: loop, ram, zram, nbd, …
+	Disk      string   // of a partition: the name of its disk
+	Partition int      // its number; 0 for none
+	Start     uint64   // of a partition, bytes
+	Mapper    string   // of a device-mapper device: its UUID, "CRYPT-LUKS2-…", "LVM-…"
+	Mapping   string   // and its name
+	MD        bool     // an md array
 	Below     []string // names of the devices that it stands on
 
 	Hardware Hardware // of a disk
@@ -84,14 +84,14 @@ func inherit(all []*Device) {
 	}
 }
 
-// attributes reads the one-line files of a directory of sysfs.
-type attributes struct {
+// sysfsDir reads the one-line files of a directory of sysfs.
+type sysfsDir struct {
 	sys fs.FS
 	dir string
 }
 
 // text is "" for a file that is not there.
-func (a attributes) text(name string) string {
+func (a sysfsDir) text(name string) string {
 	text, err := fs.ReadFile(a.sys, path.Join(a.dir, name))
 	if err != nil {
 		return ""
@@ -99,17 +99,17 @@ func (a attributes) text(name string) string {
 	return strings.TrimSpace(strings.ToValidUTF8(string(text), "\ufffd"))
 }
 
-func (a attributes) number(name string) uint64 {
+func (a sysfsDir) number(name string) uint64 {
 	n, _ := strconv.ParseUint(a.text(name), 10, 64)
 	return n
 }
 
-func (a attributes) has(name string) bool {
+func (a sysfsDir) has(name string) bool {
 	_, err := fs.Stat(a.sys, path.Join(a.dir, name))
 	return err == nil
 }
 
-func (a attributes) list(name string) (names []string) {
+func (a sysfsDir) list(name string) (names []string) {
 	entries, _ := fs.ReadDir(a.sys, path.Join(a.dir, name))
 	for _, e := range entries {
 		names = append(names, e.Name())
@@ -123,7 +123,7 @@ func readDevice(sys fs.FS, link, name string) (*Device, error) {
 		return nil, err
 	}
 	place = path.Join(path.Dir(link), place) // "devices/pci0000:00/…/block/sda/sda1"
-	a := attributes{sys, place}
+	a := sysfsDir{sys, place}
 	d := &Device{
 		Name:      strings.ReplaceAll(name, "!", "/"), // "cciss!c0d0", as in /dev
 		Number:    a.text("dev"),
@@ -153,7 +153,7 @@ func readDevice(sys fs.FS, link, name string) (*Device, error) {
 // hardware reads what a disk says of itself. The files differ by driver: SCSI
 // keeps the serial number in a VPD page (sysfs "vpd_pg80": 4 bytes, then
 // text), NVMe, virtio and MMC have it as text.
-func hardware(a attributes, place string) Hardware {
+func hardware(a sysfsDir, place string) Hardware {
 	h := Hardware{Model: firstOf(a.text("device/model"), a.text("device/name")), WWN: firstOf(a.text("wwid"), a.text("device/wwid"))}
 	h.Serial = firstOf(a.text("serial"), a.text("device/serial"))
 	if page, err := fs.ReadFile(a.sys, path.Join(a.dir, "device/vpd_pg80")); err == nil && len(page) > 4 {

@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// flat is the beginning of an extract, to be damaged.
+// flat is the beginning of a recording, to be damaged.
 func flat(t testing.TB, name string, n int) ([]byte, uint64) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", name+".gz"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no %s, %v", name, err)
 	}
-	e := readExtract(t, paths[0])
+	e := readRecording(t, paths[0])
 	b := make([]byte, n)
 	e.ReadAt(b, 0)
 	return b, e.size

@@ -160,8 +160,6 @@ func randomly(t *testing.T, usual int, one func(t *testing.T, rng *rand.Rand) (t
 
 func chance(rng *rand.Rand, percent int) bool { return rng.IntN(100) < percent }
 
-func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
-
 // letters is a label of up to n characters of one byte, some of them hostile.
 func letters(rng *rand.Rand, n int) string {
 	const all = `abcXYZ012 _-.$()"'\;&|<>*?[]{}!#~%` + "\n\t\x01"

@@ -14,23 +14,23 @@ import (
 	"testing"
 )
 
-// An extract is the blocks of an image that rootwc reads, so that a test needs
+// A recording is the blocks of an image that rootwc reads, so that a test needs
 // neither the image nor the tool that made it. A file holds the image's size,
 // then each block's offset and the block, numbers in 8 bytes little-endian,
 // all of it through gzip.
-type extract struct {
+type recording struct {
 	size   uint64
 	blocks map[int64][]byte
 }
 
-const extractBlock = 4096
+const recordedBlock = 4096
 
 // ReadAt gives zeros for what is not there.
-func (e *extract) ReadAt(b []byte, at int64) (int, error) {
+func (e *recording) ReadAt(b []byte, at int64) (int, error) {
 	for i := 0; i < len(b); {
-		start := (at + int64(i)) / extractBlock * extractBlock
+		start := (at + int64(i)) / recordedBlock * recordedBlock
 		within := int(at + int64(i) - start)
-		n := min(extractBlock-within, len(b)-i)
+		n := min(recordedBlock-within, len(b)-i)
 		clear(b[i : i+n])
 		if block := e.blocks[start]; block != nil {
 			copy(b[i:i+n], block[within:])
@@ -40,9 +40,9 @@ func (e *extract) ReadAt(b []byte, at int64) (int, error) {
 	return len(b), nil
 }
 
-func (e *extract) medium() medium { return medium{e, e.size} }
+func (e *recording) medium() medium { return medium{e, e.size} }
 
-func readExtract(t testing.TB, path string) *extract {
+func readRecording(t testing.TB, path string) *recording {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -57,9 +57,9 @@ func readExtract(t testing.TB, path string) *extract {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &extract{size: binary.LittleEndian.Uint64(b), blocks: map[int64][]byte{}}
-	for b = b[8:]; len(b) > 0; b = b[8+extractBlock:] {
-		e.blocks[int64(binary.LittleEndian.Uint64(b))] = b[8 : 8+extractBlock]
+	e := &recording{size: binary.LittleEndian.Uint64(b), blocks: map[int64][]byte{}}
+	for b = b[8:]; len(b) > 0; b = b[8+recordedBlock:] {
+		e.blocks[int64(binary.LittleEndian.Uint64(b))] = b[8 : 8+recordedBlock]
 	}
 	return e
 }
@@ -67,12 +67,12 @@ func readExtract(t testing.TB, path string) *extract {
 // recorder takes down which blocks are read.
 type recorder struct {
 	medium
-	extract
+	recording
 }
 
 func (r *recorder) ReadAt(b []byte, at int64) (int, error) {
-	for start := at / extractBlock * extractBlock; start < at+int64(len(b)); start += extractBlock {
-		block := make([]byte, extractBlock)
+	for start := at / recordedBlock * recordedBlock; start < at+int64(len(b)); start += recordedBlock {
+		block := make([]byte, recordedBlock)
 		if _, err := r.medium.ReadAt(block, start); err != nil && err != io.EOF {
 			return 0, err
 		}
@@ -83,7 +83,7 @@ func (r *recorder) ReadAt(b []byte, at int64) (int, error) {
 	return r.medium.ReadAt(b, at)
 }
 
-func (e *extract) write(path string) error {
+func (e *recording) write(path string) error {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	if err != nil {
@@ -222,7 +222,7 @@ func TestRecordFileSystems(t *testing.T) {
 				t.Errorf("%s %s: %v", tool.name, c.name, err)
 			}
 			m := openImage(t, filepath.Join(root, image))
-			r := &recorder{m, extract{m.size, map[int64][]byte{}}}
+			r := &recorder{m, recording{m.size, map[int64][]byte{}}}
 			if _, err := identify(medium{r, m.size}); err != nil {
 				t.Errorf("%s %s %s: %v", tool.name, version, c.name, err)
 			}
@@ -274,7 +274,7 @@ func TestRecorded(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				one, err := identify(readExtract(t, path).medium())
+				one, err := identify(readRecording(t, path).medium())
 				if err != nil || one == nil {
 					t.Fatalf("found %v, %v", one, err)
 				}
