@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // grace is how long a cancelled program may take to leave by itself.
@@ -28,6 +30,9 @@ type Command struct {
 	Env   []string  // added to [Environment], later entries win
 	Stdin io.Reader // nil is an empty input; secrets travel here, never in Args
 
+	// Secrets are further inputs, on descriptors 3, 4, …, for programs that want
+	// more than one: "/dev/fd/3". They are in memory only.
+	Secrets [][]byte
 	// User runs the program with that user's ids; nil keeps the caller's.
 	User *User
 	// Echo receives the command line, quoted for a shell, before it starts.
@@ -148,6 +153,14 @@ func Output(ctx context.Context, c Command) (stdout []byte, warnings string, err
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.User.UID, Gid: c.User.GID, Groups: c.User.Groups}
 		cmd.Env = append(cmd.Env, "HOME="+c.User.Home)
 	}
+	for _, secret := range c.Secrets {
+		f, err := inMemory(secret)
+		if err != nil {
+			return nil, "", &Error{Args: c.Args, Dir: c.Dir, Status: -1, Err: err}
+		}
+		defer f.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if c.Stdout != nil {
@@ -174,6 +187,23 @@ func Output(ctx context.Context, c Command) (stdout []byte, warnings string, err
 		err = ctx.Err()
 	}
 	return out.Bytes(), "", &Error{Args: c.Args, Dir: c.Dir, Status: status, Stderr: strings.TrimSpace(errs.String()), Err: err}
+}
+
+// inMemory is a file that has no name and is on no disk.
+func inMemory(content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("input", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "input")
+	if _, err = f.Write(content); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // Interactive runs c on the caller's own terminal (an editor, a merge tool)

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -76,5 +77,14 @@ func TestKillDoesNotAsk(t *testing.T) {
 func TestQuote(t *testing.T) {
 	if got := Quote([]string{"svn", "a b", "it's", "x@1"}); got != `svn 'a b' 'it'\''s' x@1` {
 		t.Fatal(got)
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	out, _, err := Output(t.Context(), Command{
+		Args: []string{"cat", "/dev/stdin", "/dev/fd/3", "/dev/fd/4"}, Stdin: strings.NewReader("a"), Secrets: [][]byte{[]byte("b\x00"), bytes.Repeat([]byte("c"), 1<<20)},
+	})
+	if err != nil || len(out) != 3+1<<20 || string(out[:4]) != "ab\x00c" {
+		t.Errorf("%d bytes, %v", len(out), err)
 	}
 }
