@@ -51,6 +51,10 @@ type format struct {
 
 // formats are what rootwc knows. Each entry stands in the file of its layer.
 var formats = []format{
+	raidFormat,
+	luksFormat,
+	lvmFormat,
+	btrfsFormat,
 	extFormat,
 	xfsFormat,
 	fatFormat,
@@ -59,8 +63,9 @@ var formats = []format{
 	swapFormat,
 }
 
-// identify tells what a device holds; nil is nothing that rootwc knows. Marks of two formats are an error: one of them is left from
-// before, and which one is not for a program to guess.
+// identify tells what a device holds; nil is nothing that rootwc knows. Marks
+// of two formats are an error: one of them is left from before, and which one
+// is not for a program to guess.
 func identify(m medium) (*found, error) {
 	for _, outer := range []bool{true, false} {
 		var all []*found

@@ -103,3 +103,15 @@ func joinRefs(refs []Ref) string {
 	}
 	return strings.Join(words, ", ")
 }
+
+// set puts a node into a layout, unless one of that name is there.
+func (l *Layout) set(n node) {
+	v := reflect.ValueOf(l).Elem()
+	for i := range v.NumField() {
+		if v.Field(i).Kind() == reflect.Map && key(v.Type().Field(i)) == n.kind {
+			if id := reflect.ValueOf(n.id); !v.Field(i).MapIndex(id).IsValid() {
+				v.Field(i).SetMapIndex(id, n.value.Addr())
+			}
+		}
+	}
+}
