@@ -1,0 +1,263 @@
+package probes
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Dir is where the texts are, below the machine's root.
+const Dir = ".rootwc/probes"
+
+// Names are the probes, in the order in which they are taken.
+var Names = []string{"storage", "hardware"}
+
+// ErrNoStorage is the error of a directory that is no machine: nothing is
+// mounted there, so that the disks below it belong to something else.
+var ErrNoStorage = errors.New("nothing is mounted there")
+
+// Taken is what one probe found, beside what was recorded before.
+type Taken struct {
+	Name     string
+	Recorded bool     // there is an earlier text
+	Changes  []string // what differs from it, a sentence each
+	Findings []string // what is odd or damaged
+	Notes    []string // what only a curious reader wants to know
+	Err      error    // why the probe could not be taken; the earlier text stays
+
+	files map[string][]byte
+	gone  []string
+}
+
+// Take takes probes and compares them with the texts in recorded, which is the
+// directory [Dir]. Nothing is written.
+func Take(ctx context.Context, m Machine, recorded fs.FS, names []string) []*Taken {
+	var all []*Taken
+	before, berr := readRecorded(recorded)
+	storage, err := (*Storage)(nil), berr
+	if err == nil {
+		storage, err = ReadStorage(ctx, m, before.layout)
+	}
+	for _, name := range Names {
+		if len(names) > 0 && !slices.Contains(names, name) {
+			continue
+		}
+		t := &Taken{Name: name, Recorded: exists(recorded, name+".toml"), Err: err}
+		if err == nil {
+			t.Err = t.fill(storage, before, recorded)
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// earlier is what was recorded before; nil for what was not.
+type earlier struct {
+	layout   *Layout
+	hardware *HardwareText
+}
+
+func readRecorded(recorded fs.FS) (before earlier, err error) {
+	if text, rerr := fs.ReadFile(recorded, "storage.toml"); rerr == nil {
+		if before.layout, err = Read(text); err != nil {
+			return before, fmt.Errorf("%s: %w", path.Join(Dir, "storage.toml"), err)
+		}
+	} else if !errors.Is(rerr, fs.ErrNotExist) {
+		return before, rerr
+	}
+	if text, rerr := fs.ReadFile(recorded, "hardware.toml"); rerr == nil {
+		if before.hardware, err = ReadHardware(text); err != nil {
+			return before, fmt.Errorf("%s: %w", path.Join(Dir, "hardware.toml"), err)
+		}
+	} else if !errors.Is(rerr, fs.ErrNotExist) {
+		return before, rerr
+	}
+	return before, nil
+}
+
+func exists(recorded fs.FS, name string) bool {
+	_, err := fs.Stat(recorded, name)
+	return err == nil
+}
+
+// fill takes a probe's part of what was read.
+func (t *Taken) fill(s *Storage, before earlier, recorded fs.FS) error {
+	t.files = map[string][]byte{}
+	var text bytes.Buffer
+	switch t.Name {
+	case "storage":
+		t.Findings, t.Notes = s.Findings, s.Notes
+		if err := s.Layout.Write(&text); err != nil {
+			return err
+		}
+		for name, content := range s.Files {
+			t.files[name] = content
+		}
+		if before.layout != nil {
+			for _, c := range Compare(before.layout, s.Layout) {
+				t.Changes = append(t.Changes, c.Words)
+			}
+		}
+	case "hardware":
+		now := &HardwareText{Format: Format, Disk: s.Hardware}
+		if err := now.Write(&text); err != nil {
+			return err
+		}
+		if before.hardware != nil {
+			t.Changes = before.hardware.changes(now)
+		}
+	}
+	t.files[t.Name+".toml"] = text.Bytes()
+	return t.drop(s, recorded)
+}
+
+// drop leaves out what is recorded as it is, and finds what is there no
+// longer.
+func (t *Taken) drop(s *Storage, recorded fs.FS) error {
+	for name, content := range t.files {
+		old, err := fs.ReadFile(recorded, name)
+		switch {
+		case err == nil && bytes.Equal(old, content):
+			delete(t.files, name)
+		case err == nil && t.Recorded && !strings.HasSuffix(name, ".toml"):
+			t.Changes = append(t.Changes, detail(name))
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	if len(t.files) > 0 && t.Recorded && len(t.Changes) == 0 {
+		t.Changes = []string{t.Name + ": the text is not as rootwc writes it"}
+	}
+	slices.Sort(t.Changes)
+	if t.Name != "storage" {
+		return nil
+	}
+	names, err := fs.ReadDir(recorded, ".")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range names {
+		if beside(e.Name()) && !s.Layout.refers(e.Name()) {
+			t.gone = append(t.gone, e.Name())
+		}
+	}
+	return nil
+}
+
+// detail words a change that the layout itself does not show.
+func detail(name string) string {
+	if group, ok := strings.CutPrefix(strings.TrimSuffix(name, ".vgcfg"), "vg."); ok {
+		return "lvm: " + group + " details of the group differ"
+	}
+	return "boot code: " + strings.TrimSuffix(strings.TrimPrefix(name, "boot."), ".bin") + " differs"
+}
+
+// beside tells whether a name is one of a file beside the layout.
+func beside(name string) bool {
+	return strings.HasPrefix(name, "vg.") && strings.HasSuffix(name, ".vgcfg") ||
+		strings.HasPrefix(name, "boot.") && strings.HasSuffix(name, ".bin")
+}
+
+// refers tells whether the layout names a file.
+func (l *Layout) refers(name string) bool {
+	for _, d := range l.Disk {
+		if d.BootCode == name {
+			return true
+		}
+	}
+	for _, g := range l.VG {
+		if g.Script == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Differs tells whether [Taken.Write] would change something.
+func (t *Taken) Differs() bool { return t.Err == nil && len(t.files)+len(t.gone) > 0 }
+
+// Write puts the texts into the directory [Dir] below a root: only what
+// changed, each file whole or not at all, and the one that names the others
+// last.
+func (t *Taken) Write(root *os.Root) error {
+	if !t.Differs() {
+		return nil
+	}
+	for _, dir := range []string{path.Dir(Dir), Dir} {
+		if err := root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	dir, err := root.OpenRoot(Dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	names := make([]string, 0, len(t.files))
+	for name := range t.files {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if x, y := strings.HasSuffix(a, ".toml"), strings.HasSuffix(b, ".toml"); x != y {
+			if y {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	for _, name := range names {
+		if err := replace(dir, name, t.files[name]); err != nil {
+			return fmt.Errorf("cannot write %s: %w", path.Join(Dir, name), err)
+		}
+	}
+	for _, name := range t.gone {
+		if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot remove %s: %w", path.Join(Dir, name), err)
+		}
+	}
+	return syncDir(dir)
+}
+
+// replace writes a file beside its place and renames it there.
+func replace(dir *os.Root, name string, content []byte) (err error) {
+	temporary := ".new." + name
+	f, err := dir.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			dir.Remove(temporary)
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Chmod(0o644) // whatever the umask
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return dir.Rename(temporary, name)
+}
+
+func syncDir(dir *os.Root) error {
+	f, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
