@@ -7,23 +7,26 @@ import (
 	"strings"
 )
 
-// Change is one difference between two layouts.
+// Change is one difference between two pages.
 type Change struct {
-	Node  Ref
+	Node  Ref    // "" for what is of the page itself
 	Words string // "lvm: vg0/home 40.0 GiB -> 60.0 GiB"
 }
 
 // Compare lists what differs, in the order of the text.
-func Compare(old, now *Layout) []Change {
+func Compare(old, now *Layout) []Change { return compareNodes(old, now) }
+
+// compareNodes compares what is in the maps of two pages of one type.
+func compareNodes(old, now any) []Change {
 	was, is := map[Ref]node{}, map[Ref]node{}
-	for n := range old.nodes() {
+	for n := range nodesOf(old) {
 		was[n.ref] = n
 	}
 	var changes []Change
-	for n := range now.nodes() {
+	for n := range nodesOf(now) {
 		is[n.ref] = n
 	}
-	for n := range old.nodes() {
+	for n := range nodesOf(old) {
 		m, there := is[n.ref]
 		if !there {
 			changes = append(changes, Change{n.ref, n.words("is gone")})
@@ -33,7 +36,7 @@ func Compare(old, now *Layout) []Change {
 			changes = append(changes, Change{n.ref, m.words(what)})
 		}
 	}
-	for n := range now.nodes() {
+	for n := range nodesOf(now) {
 		if _, there := was[n.ref]; !there {
 			changes = append(changes, Change{n.ref, n.words("is new")})
 		}

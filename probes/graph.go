@@ -18,9 +18,12 @@ type node struct {
 }
 
 // nodes goes over all nodes, kind by kind, by ID.
-func (l *Layout) nodes() iter.Seq[node] {
+func (l *Layout) nodes() iter.Seq[node] { return nodesOf(l) }
+
+// nodesOf goes over the maps of a page.
+func nodesOf(page any) iter.Seq[node] {
 	return func(yield func(node) bool) {
-		v := reflect.ValueOf(l).Elem()
+		v := reflect.ValueOf(page).Elem()
 		for i := range v.NumField() {
 			if v.Field(i).Kind() != reflect.Map {
 				continue

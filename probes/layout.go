@@ -1,7 +1,7 @@
 package probes
 
-// Format is the version of the layout's text: readers refuse another major
-// one.
+// Format is the version of the texts of a [Layout], a [Boot] and an
+// [Inventory]: readers refuse another major one.
 const Format = "1.0.0"
 
 // ID names a node within its kind by what is written on the medium, so that

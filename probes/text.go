@@ -19,20 +19,28 @@ import (
 // Write writes the layout as TOML: kinds and keys in the order of their
 // definition, nodes by ID, one fact a line, nothing that is zero. Equal layouts
 // give equal bytes.
-func (l *Layout) Write(w io.Writer) error {
-	e := &emitter{}
-	e.line("format = %s", quote(l.Format))
-	v := reflect.ValueOf(l).Elem()
-	for i := range v.NumField() {
-		if v.Field(i).Kind() == reflect.Map {
-			e.tables(key(v.Type().Field(i)), v.Field(i))
-		}
+func (l *Layout) Write(w io.Writer) error { return writePage(w, l) }
+
+// Read reads a layout. An unknown key is an error with its line, and so is
+// another major format.
+func Read(text []byte) (*Layout, error) {
+	l, err := readPage[Layout](text)
+	if err != nil {
+		return nil, err
 	}
+	return l, l.check()
+}
+
+// writePage writes a struct as a text of its own: a [Layout], a [Boot], an
+// [Inventory].
+func writePage(w io.Writer, page any) error {
+	e := &emitter{}
+	e.body("", reflect.ValueOf(page).Elem())
 	_, err := w.Write(e.Bytes())
 	return err
 }
 
-// emitter writes the subset of TOML that a layout needs. go-toml sorts keys,
+// emitter writes the subset of TOML that a page needs. go-toml sorts keys,
 // and knows no list with an item a line for single lists.
 type emitter struct{ bytes.Buffer }
 
@@ -65,16 +73,21 @@ func compareIDs(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// table writes a struct: its values, then what needs a table of its own.
 func (e *emitter) table(name string, v reflect.Value) {
 	e.line("\n[%s]", name)
+	e.body(name+".", v)
+}
+
+// body writes a struct: its values, then what needs a table of its own, below
+// a prefix.
+func (e *emitter) body(prefix string, v reflect.Value) {
 	for i := range v.NumField() {
 		if f := v.Field(i); !f.IsZero() {
 			e.value(key(v.Type().Field(i)), f)
 		}
 	}
 	for i := range v.NumField() {
-		sub := name + "." + key(v.Type().Field(i))
+		sub := prefix + key(v.Type().Field(i))
 		switch f := v.Field(i); {
 		case f.Kind() == reflect.Map:
 			e.tables(sub, f)
@@ -149,9 +162,8 @@ func unprintable(r rune) bool {
 	return r >= 0x200e && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff
 }
 
-// Read reads a layout. An unknown key is an error with its line, and so is
-// another major format.
-func Read(text []byte) (*Layout, error) {
+// readPage reads what [writePage] wrote.
+func readPage[Page any](text []byte) (*Page, error) {
 	var head struct {
 		Format string `toml:"format"`
 	}
@@ -165,12 +177,12 @@ func Read(text []byte) (*Layout, error) {
 	if v.Major() != semver.MustParse(Format).Major() {
 		return nil, fmt.Errorf("format %s is not one that this rootwc reads, %s is", v, Format)
 	}
-	l := &Layout{}
+	page := new(Page)
 	d := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
-	if err := d.Decode(l); err != nil {
+	if err := d.Decode(page); err != nil {
 		return nil, syntaxError(err)
 	}
-	return l, l.check()
+	return page, nil
 }
 
 // syntaxError puts go-toml's line into the error.

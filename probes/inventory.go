@@ -1,0 +1,16 @@
+package probes
+
+import "io"
+
+// Inventory is the hardware of a machine. It is a page of its own, because it
+// is expected to differ after a rebuild.
+type Inventory struct {
+	Format string           `toml:"format"`
+	Disk   map[ID]*Hardware `toml:"disk"` // by the ID of the disk in the [Layout]
+}
+
+// Write writes the inventory as [Layout.Write] does a layout.
+func (i *Inventory) Write(w io.Writer) error { return writePage(w, i) }
+
+// ParseInventory reads what [Inventory.Write] wrote.
+func ParseInventory(text []byte) (*Inventory, error) { return readPage[Inventory](text) }
