@@ -1,12 +1,14 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -19,15 +21,54 @@ type Machine struct {
 	Dev  string // "/dev"
 	Proc string // "/proc"
 
-	// Only are the names of the disks to look at, "sda". None means all that
-	// are fixed: neither removable, nor on USB, nor virtual.
+	// Only are the names of devices, "sda", of which one is enough to look at
+	// all that belongs together. None means the disks that are fixed: neither
+	// removable, nor on USB, nor virtual.
 	Only []string
+	// Besides are names of disks to look at as well as the fixed ones.
+	Besides []string
 }
 
-// Here is the machine that this program runs on.
-func Here(root string) Machine {
-	return Machine{Root: root, Sys: os.DirFS("/sys"), Dev: "/dev", Proc: "/proc"}
+// Here is the machine whose root is a directory of this one: its own root, or
+// a place where another machine's disks are mounted. It fails with
+// [ErrNoStorage] when nothing is mounted there.
+func Here(root string) (Machine, error) {
+	m := Machine{Root: root, Sys: os.DirFS("/sys"), Dev: "/dev", Proc: "/proc"}
+	if root == "/" {
+		return m, nil
+	}
+	mounts, err := m.mounts()
+	if err != nil {
+		return m, err
+	}
+	for _, one := range mounts {
+		if one.dir != root && !strings.HasPrefix(one.dir, root+"/") {
+			continue
+		}
+		if name, err := fs.ReadLink(m.Sys, "dev/block/"+one.number); err == nil {
+			m.Only = append(m.Only, path.Base(name))
+		} else if name, ok := strings.CutPrefix(one.source, "/dev/"); ok {
+			m.Only = append(m.Only, deviceName(m.Dev, name)) // btrfs has a number of its own
+		}
+	}
+	if len(m.Only) == 0 {
+		return m, ErrNoStorage
+	}
+	return m, nil
 }
+
+// deviceName is the kernel's name of a device by a path below /dev.
+func deviceName(dev, name string) string {
+	place, err := filepath.EvalSymlinks(filepath.Join(dev, name))
+	if err != nil {
+		return name
+	}
+	return strings.TrimPrefix(place, dev+"/")
+}
+
+// ErrNoStorage is the error of a directory that is no machine, so that the
+// disks of this one belong to something else, and of a machine without disks.
+var ErrNoStorage = errors.New("there is no disk that belongs to it")
 
 // open opens a device for reading. A node may be another device than the one
 // that was meant: its number is compared.
@@ -50,24 +91,43 @@ func (m Machine) open(d *Device) (*os.File, error) {
 	return f, nil
 }
 
+// mounted is a line of mountinfo (proc(5)).
+type mounted struct {
+	number string // of the device, "8:1"
+	dir    string
+	kind   string
+	source string
+}
+
+func (m Machine) mounts() (all []mounted, err error) {
+	text, err := os.ReadFile(filepath.Join(m.Proc, "self/mountinfo"))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read mounts: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		before, after, _ := strings.Cut(line, " - ")
+		where, what := strings.Fields(before), strings.Fields(after)
+		if len(where) < 5 || len(what) < 2 {
+			continue
+		}
+		all = append(all, mounted{where[2], unescapeMount(where[4]), what[0], unescapeMount(what[1])})
+	}
+	return all, nil
+}
+
 // mountedBtrfs are directories on which btrfs is mounted, by its UUID.
 func (m Machine) mountedBtrfs() map[ID]string {
 	dirs := map[ID]string{}
-	text, err := os.ReadFile(filepath.Join(m.Proc, "self/mountinfo"))
+	mounts, err := m.mounts()
 	if err != nil {
-		return dirs
+		return dirs // the devices tell as well, a little later
 	}
-	for line := range strings.Lines(string(text)) {
-		before, after, ok := strings.Cut(line, " - ")
-		fields := strings.Fields(before)
-		if !ok || len(fields) < 5 || !strings.HasPrefix(after, "btrfs ") {
+	for _, one := range mounts {
+		if one.kind != "btrfs" {
 			continue
 		}
-		dir := unescapeMount(fields[4])
-		if id, err := btrfsOf(dir); err == nil {
-			if _, known := dirs[id]; !known {
-				dirs[id] = dir
-			}
+		if id, err := btrfsOf(one.dir); err == nil && dirs[id] == "" {
+			dirs[id] = one.dir
 		}
 	}
 	return dirs
@@ -100,9 +160,7 @@ func (m Machine) chosen(all []*Device) []*Device {
 	in := map[string]bool{}
 	for _, d := range all {
 		byName[d.Name] = d
-		if len(d.Below) == 0 {
-			in[d.Name] = m.wants(d)
-		}
+		in[d.Name] = m.wants(d)
 	}
 	for grown := true; grown; {
 		grown = false
@@ -123,17 +181,15 @@ func (m Machine) chosen(all []*Device) []*Device {
 	return some
 }
 
-// wants tells whether a disk is one to look at.
+// wants tells whether a device is one to begin with.
 func (m Machine) wants(d *Device) bool {
-	if len(m.Only) == 0 {
-		return !d.Removable && !d.Virtual
+	switch {
+	case len(m.Only) > 0:
+		return slices.Contains(m.Only, d.Name)
+	case slices.Contains(m.Besides, d.Name):
+		return true
 	}
-	for _, name := range m.Only {
-		if strings.TrimPrefix(path.Clean(name), "/dev/") == d.Name {
-			return true
-		}
-	}
-	return false
+	return len(d.Below) == 0 && d.Mapper == "" && !d.MD && !d.Removable && !d.Virtual
 }
 
 // contents reads from a device.

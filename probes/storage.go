@@ -29,7 +29,11 @@ func ReadStorage(ctx context.Context, m Machine, before *Layout) (*Storage, erro
 	if err != nil {
 		return nil, err
 	}
-	contents, closeAll, err := m.look(ctx, m.chosen(all))
+	chosen := m.chosen(all)
+	if len(chosen) == 0 {
+		return nil, ErrNoStorage
+	}
+	contents, closeAll, err := m.look(ctx, chosen)
 	defer closeAll()
 	if err != nil {
 		return nil, err

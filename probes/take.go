@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -17,10 +18,6 @@ const Dir = ".rootwc/probes"
 
 // Names are the probes, in the order in which they are taken.
 var Names = []string{"storage", "hardware"}
-
-// ErrNoStorage is the error of a directory that is no machine: nothing is
-// mounted there, so that the disks below it belong to something else.
-var ErrNoStorage = errors.New("nothing is mounted there")
 
 // Taken is what one probe found, beside what was recorded before.
 type Taken struct {
@@ -59,26 +56,32 @@ func Take(ctx context.Context, m Machine, recorded fs.FS, names []string) []*Tak
 
 // earlier is what was recorded before; nil for what was not.
 type earlier struct {
-	layout   *Layout
-	hardware *HardwareText
+	layout    *Layout
+	inventory *Inventory
 }
 
 func readRecorded(recorded fs.FS) (before earlier, err error) {
-	if text, rerr := fs.ReadFile(recorded, "storage.toml"); rerr == nil {
-		if before.layout, err = Read(text); err != nil {
-			return before, fmt.Errorf("%s: %w", path.Join(Dir, "storage.toml"), err)
-		}
-	} else if !errors.Is(rerr, fs.ErrNotExist) {
-		return before, rerr
+	before.layout, err = readOne(recorded, "storage.toml", Read)
+	if err == nil {
+		before.inventory, err = readOne(recorded, "hardware.toml", ParseInventory)
 	}
-	if text, rerr := fs.ReadFile(recorded, "hardware.toml"); rerr == nil {
-		if before.hardware, err = ReadHardware(text); err != nil {
-			return before, fmt.Errorf("%s: %w", path.Join(Dir, "hardware.toml"), err)
-		}
-	} else if !errors.Is(rerr, fs.ErrNotExist) {
-		return before, rerr
+	return before, err
+}
+
+// readOne reads a page; nil is one that is not there.
+func readOne[T any](recorded fs.FS, name string, read func([]byte) (*T, error)) (*T, error) {
+	text, err := fs.ReadFile(recorded, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	return before, nil
+	if err != nil {
+		return nil, err
+	}
+	page, err := read(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path.Join(Dir, name), err)
+	}
+	return page, nil
 }
 
 func exists(recorded fs.FS, name string) bool {
@@ -100,21 +103,25 @@ func (t *Taken) fill(s *Storage, before earlier, recorded fs.FS) error {
 			t.files[name] = content
 		}
 		if before.layout != nil {
-			for _, c := range Compare(before.layout, s.Layout) {
-				t.Changes = append(t.Changes, c.Words)
-			}
+			t.compare(before.layout, s.Layout)
 		}
 	case "hardware":
-		now := &HardwareText{Format: Format, Disk: s.Hardware}
+		now := &Inventory{Format: Format, Disk: s.Hardware}
 		if err := now.Write(&text); err != nil {
 			return err
 		}
-		if before.hardware != nil {
-			t.Changes = before.hardware.changes(now)
+		if before.inventory != nil {
+			t.compare(before.inventory, now)
 		}
 	}
 	t.files[t.Name+".toml"] = text.Bytes()
 	return t.drop(s, recorded)
+}
+
+func (t *Taken) compare(old, now any) {
+	for _, c := range compareNodes(old, now) {
+		t.Changes = append(t.Changes, c.Words)
+	}
 }
 
 // drop leaves out what is recorded as it is, and finds what is there no
@@ -199,19 +206,14 @@ func (t *Taken) Write(root *os.Root) error {
 		return err
 	}
 	defer dir.Close()
-	names := make([]string, 0, len(t.files))
-	for name := range t.files {
-		names = append(names, name)
+	if err := sweep(dir); err != nil {
+		return err
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		if x, y := strings.HasSuffix(a, ".toml"), strings.HasSuffix(b, ".toml"); x != y {
-			if y {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a, b)
-	})
+	names := slices.Sorted(maps.Keys(t.files))
+	page := t.Name + ".toml"
+	if i := slices.Index(names, page); i >= 0 {
+		names = append(slices.Delete(names, i, i+1), page)
+	}
 	for _, name := range names {
 		if err := replace(dir, name, t.files[name]); err != nil {
 			return fmt.Errorf("cannot write %s: %w", path.Join(Dir, name), err)
@@ -225,10 +227,24 @@ func (t *Taken) Write(root *os.Root) error {
 	return syncDir(dir)
 }
 
+// newPrefix is before the names of files that are being written.
+const newPrefix = ".new."
+
+// sweep takes away what a power cut left.
+func sweep(dir *os.Root) error {
+	names, err := fs.ReadDir(dir.FS(), ".")
+	for _, e := range names {
+		if strings.HasPrefix(e.Name(), newPrefix) && err == nil {
+			err = dir.Remove(e.Name())
+		}
+	}
+	return err
+}
+
 // replace writes a file beside its place and renames it there.
 func replace(dir *os.Root, name string, content []byte) (err error) {
-	temporary := ".new." + name
-	f, err := dir.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	temporary := newPrefix + name
+	f, err := dir.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}

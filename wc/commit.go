@@ -14,6 +14,12 @@ import (
 type CommitOptions struct {
 	Paths []string // only these and what is below them; none means everything
 	Add   bool     // unversioned paths as well
+	Also  string   // a directory of which unversioned paths are taken in any case
+}
+
+// takes tells whether an unversioned path is one to add.
+func (opt CommitOptions) takes(path string) bool {
+	return opt.Add || opt.Also != "" && (path == opt.Also || strings.HasPrefix(path, opt.Also+"/"))
 }
 
 // Commit is what a commit is going to send, one revision for each repository.
@@ -153,7 +159,7 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 		cm.Skipped = append(cm.Skipped, Refused{e.Path, e.Note + ", which Subversion cannot store"})
 		return nil
 	case Unversioned:
-		if opt.Add {
+		if opt.takes(e.Path) {
 			return cm.addNew(cp, e.rel)
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rootwc/internal/run"
+	"rootwc/probes"
 	"rootwc/system"
 	"rootwc/wc"
 )
@@ -39,12 +40,18 @@ func (c *commitCmd) Run(a *app) (err error) {
 			return err
 		}
 	}
-	plan, err := w.PlanCommit(a.ctx, wc.CommitOptions{Paths: rels, Add: c.Add})
+	var late error
+	options := wc.CommitOptions{Paths: rels, Add: c.Add}
+	if len(rels) == 0 {
+		options.Also = probes.Dir
+		late = a.refreshProbes(t, c.DryRun)
+	}
+	plan, err := w.PlanCommit(a.ctx, options)
 	if err != nil {
 		return err
 	}
 	if c.DryRun {
-		return c.tell(a, plan, nil)
+		return errors.Join(c.tell(a, plan, nil), late)
 	}
 	message := ""
 	if plan.Sends() {
@@ -59,7 +66,7 @@ func (c *commitCmd) Run(a *app) (err error) {
 		}
 		return err
 	}
-	return c.tell(a, plan, done)
+	return errors.Join(c.tell(a, plan, done), late)
 }
 
 func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {

@@ -212,7 +212,7 @@ func (m *materializer) summary() error {
 	}
 	if len(left) > 0 {
 		fmt.Fprintln(a.out, "What differs from the repository now:")
-		a.statusText(left, nil)
+		a.statusText(left, nil, nil)
 	}
 	if len(absent) > 0 {
 		fmt.Fprintln(a.out, "Withheld, and not on this machine; supply them from elsewhere:")

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rootwc/externals"
+	"rootwc/probes"
 	"rootwc/wc"
 )
 
@@ -27,6 +29,7 @@ func (c *statusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	look := a.startProbes(t, rels)
 	entries, err := t.Status(a.ctx, wc.StatusOptions{Paths: rels, NoIgnore: c.NoIgnore, Review: true})
 	if err != nil {
 		return fmt.Errorf("cannot tell the status: %w", err)
@@ -35,14 +38,15 @@ func (c *statusCmd) Run(a *app) error {
 		entries = versionedOnly(entries)
 	}
 	wrong := a.wrongExternals(rels)
-	differences := len(wrong) > 0
+	taken := look()
+	differences := len(wrong) > 0 || slices.ContainsFunc(taken, (*probes.Taken).Differs)
 	for _, e := range entries {
 		differences = differences || e.Status != wc.Ignored && !e.Clean()
 	}
 	if c.JSON {
-		err = a.statusJSON(t, entries, !differences)
+		err = a.statusJSON(t, entries, taken, !differences)
 	} else {
-		a.statusText(entries, wrong)
+		a.statusText(entries, wrong, taken)
 	}
 	if verb, _, _ := t.State.Interrupted(); verb != "" {
 		a.warn("rootwc %s was interrupted, or is at work now", verb)
@@ -86,7 +90,7 @@ func within(rels []string, path string) bool {
 	return false
 }
 
-func (a *app) statusText(entries []*wc.Entry, wrong []externals.External) {
+func (a *app) statusText(entries []*wc.Entry, wrong []externals.External, taken []*probes.Taken) {
 	for _, e := range entries {
 		a.line(e.Letter(), e.Path, e.Words())
 	}
@@ -95,6 +99,12 @@ func (a *app) statusText(entries []*wc.Entry, wrong []externals.External) {
 	}
 	for _, e := range wrong {
 		a.line(externalLetter(e.State), e.Path, externalWords(e))
+	}
+	if slices.ContainsFunc(taken, (*probes.Taken).Differs) {
+		fmt.Fprintln(a.out, "\nprobes:")
+	}
+	for _, p := range taken {
+		a.tellProbe(p)
 	}
 }
 
@@ -135,7 +145,7 @@ type (
 		Clean     bool          `json:"clean"`
 		Entries   []entryDoc    `json:"entries"`
 		Externals []externalDoc `json:"externals"`
-		Probes    []struct{}    `json:"probes"`
+		Probes    []probeDoc    `json:"probes"`
 		Datasets  []struct{}    `json:"datasets"`
 	}
 	entryDoc struct {
@@ -170,8 +180,8 @@ type (
 
 const jsonFormat = "1.0.0"
 
-func (a *app) statusJSON(t *wc.Tree, entries []*wc.Entry, clean bool) error {
-	doc := statusDoc{Format: jsonFormat, Root: t.Root, Clean: clean, Entries: []entryDoc{}, Externals: a.externalDocs(), Probes: []struct{}{}, Datasets: []struct{}{}}
+func (a *app) statusJSON(t *wc.Tree, entries []*wc.Entry, taken []*probes.Taken, clean bool) error {
+	doc := statusDoc{Format: jsonFormat, Root: t.Root, Clean: clean, Entries: []entryDoc{}, Externals: a.externalDocs(), Probes: probeDocs(taken), Datasets: []struct{}{}}
 	for _, e := range entries {
 		doc.Entries = append(doc.Entries, entryJSON(e))
 	}
