@@ -131,7 +131,7 @@ func (c *contents) identify() {
 	c.found, c.unclear = identify(c.medium)
 }
 
-// hidden are the parts that LVM makes volumes of: a suffix follows their UUID.
+// hidden are layers inside of LVM volumes: a suffix follows the UUID.
 func hidden(d *Device) bool {
 	lv, ok := strings.CutPrefix(d.Mapper, "LVM-")
 	return ok && len(lv) != 2*lvmUUIDBytes

@@ -65,7 +65,7 @@ func (b *builder) keep(before *Layout) {
 func (l *Layout) emptyVolume(ref Ref) bool {
 	for id, lv := range l.LV {
 		if ref == Ref("lv."+id) {
-			return lv.Type == "thin-pool" || lv.Type == "cache-pool" || lv.Type == "snapshot"
+			return lv.Origin != "" || lv.Type == "thin-pool" || lv.Type == "cache-pool"
 		}
 	}
 	return false

@@ -43,6 +43,7 @@ func ReadStorage(ctx context.Context, m Machine, before *Layout) (*Storage, erro
 		machine:  m,
 		contents: contents,
 		refs:     map[string]Ref{},
+		parts:    map[string]bool{},
 	}
 	for _, step := range []func() error{b.disks, b.stacked, b.raids, b.luks, b.groups} {
 		if err := step(); err != nil {
@@ -74,7 +75,8 @@ type builder struct {
 	*Storage
 	machine  Machine
 	contents []*contents
-	refs     map[string]Ref // what a device is, by its name
+	refs     map[string]Ref  // what a device is, by its name
+	parts    map[string]bool // devices that LVM makes volumes of
 	twice    duplicates
 }
 
@@ -168,9 +170,7 @@ func (b *builder) disk(c *contents) (ID, *Disk) {
 func (f *found) need(size uint64) uint64 {
 	switch n := f.node.(type) {
 	case *lvmPV:
-		if n.Size > 0 {
-			return n.Size
-		}
+		return cmp.Or(n.need(), size)
 	case *Swap:
 		return n.Size
 	case *btrfsSuper:
@@ -179,6 +179,21 @@ func (f *found) need(size uint64) uint64 {
 		return cmp.Or(n.bytes(), size)
 	}
 	return size
+}
+
+// need is where the extents of a physical volume end, or the second copy of the
+// metadata, which is at the end of the device.
+func (pv *lvmPV) need() uint64 {
+	if pv.Text == nil || pv.PV.MetadataCopies > 1 {
+		return pv.Size
+	}
+	group := pv.Text.group()
+	for _, p := range group.sections("physical_volumes") {
+		if ID(p.text("id")) == pv.ID {
+			return (p.number("pe_start") + p.number("pe_count")*group.number("extent_size")) * lvmSector
+		}
+	}
+	return pv.Size
 }
 
 // bytes is the size of a file system on one device, zero for unknown.
@@ -202,7 +217,7 @@ func (fs *FileSystem) bytes() uint64 {
 // those, all of which is known already.
 func (b *builder) stacked() error {
 	below := map[string]*found{}
-	volumes := map[string]Ref{} // by the UUID that device-mapper has
+	volumes := map[string]Ref{} // by the UUID that device-mapper has; "" for parts of others
 	for _, c := range b.contents {
 		if c.found == nil {
 			continue
@@ -211,13 +226,17 @@ func (b *builder) stacked() error {
 		if pv, ok := c.found.node.(*lvmPV); ok && pv.Text != nil {
 			group := pv.Text.group()
 			for _, lv := range group.sections("logical_volumes") {
-				volumes[mapperUUID(group.text("id"), lv.text("id"))] = Ref("lv." + group.key + "/" + lv.key)
+				ref := Ref("")
+				if visible(group, lv) {
+					ref = Ref("lv." + group.key + "/" + lv.key)
+				}
+				volumes[mapperUUID(group.text("id"), lv.text("id"))] = ref
 			}
 		}
 	}
 	for _, c := range b.contents {
-		if ref := volumes[c.Mapper]; ref != "" {
-			b.refs[c.Name] = ref
+		if ref, ok := volumes[c.Mapper]; ok {
+			b.refs[c.Name], b.parts[c.Name] = ref, ref == ""
 		}
 		for _, name := range c.Below {
 			f := below[name]
@@ -358,7 +377,7 @@ func (b *builder) fileSystems(ctx context.Context) error {
 		ref := b.refs[c.Name]
 		switch {
 		case ref == "":
-			if c.found != nil && c.found.name != "linux_raid_member" {
+			if c.found != nil && !b.parts[c.Name] {
 				b.find("%s: what it is does not show, so the %s on it is not recorded", c.Name, c.found.name)
 			}
 			continue

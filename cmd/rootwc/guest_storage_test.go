@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"rootwc/internal/vm"
+	oddmachine "rootwc/internal/vm/odd"
+)
+
+// guest is the image that all tests in virtual machines share.
+var guest = sync.OnceValues(func() (*vm.Image, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	return vm.Build(ctx, vm.Options{})
+})
+
+// lab is a machine of the tests: disks, and what goes into its guests.
+type lab struct {
+	t       *testing.T
+	image   *vm.Image
+	program string // rootwc, linked statically
+	files   fstest.MapFS
+	disks   []vm.Disk
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	if os.Getenv("ROOTWC_VM") == "" {
+		t.Skip("starts virtual machines; ROOTWC_VM=1 asks for it (make vmtest)")
+	}
+	image, err := guest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "rootwc")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return &lab{t: t, image: image, program: program, files: fstest.MapFS{}}
+}
+
+// run runs a script in a guest; the files that it leaves come back.
+func (l *lab) run(name, script string, m vm.Machine) fstest.MapFS {
+	l.t.Helper()
+	r := l.try(name, script, m)
+	if r.Status != 0 {
+		l.t.Fatalf("%s: status %d\n%s", name, r.Status, r.Console)
+	}
+	return r.Files
+}
+
+func (l *lab) try(name, script string, m vm.Machine) *vm.Result {
+	l.t.Helper()
+	m.Command = []string{"sh", "-euc", script}
+	m.Files, m.Programs = l.files, map[string]string{"rootwc": l.program}
+	if m.Disks == nil {
+		m.Disks = l.disks
+	}
+	m.Timeout = 12 * time.Minute
+	r, err := l.image.Run(l.t.Context(), m)
+	if err != nil {
+		l.t.Fatalf("%s: %v\n%s", name, err, r.Console)
+	}
+	l.t.Logf("%s: %.0f s, the command %.0f s of them", name, r.Took.Seconds(), r.Command.Seconds())
+	if testing.Verbose() {
+		l.t.Log(r.Console)
+	}
+	return r
+}
+
+// sums are the checksums of all disks.
+func sums(t *testing.T, disks []vm.Disk) []string {
+	t.Helper()
+	var all []string
+	for _, d := range disks {
+		f, err := os.Open(d.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := sha256.New()
+		if _, err := io.Copy(h, f); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		all = append(all, string(h.Sum(nil)))
+	}
+	return all
+}
+
+// probed is the directory of texts that a guest left below a name.
+func probed(t *testing.T, files fstest.MapFS, name string) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for path, file := range files {
+		if text, ok := strings.CutPrefix(path, name+"/"); ok && !file.Mode.IsDir() {
+			texts[text] = string(file.Data)
+		}
+	}
+	if texts["storage.toml"] == "" {
+		t.Fatalf("no probe in %s", name)
+	}
+	return texts
+}
+
+// same compares two probes, text by text.
+func same(t *testing.T, what string, want, got map[string]string) {
+	t.Helper()
+	for name := range want {
+		if got[name] != want[name] {
+			t.Errorf("%s: %s differs:\n%s", what, name, difference(t, want[name], got[name]))
+		}
+	}
+	for name := range got {
+		if _, there := want[name]; !there {
+			t.Errorf("%s: %s is new", what, name)
+		}
+	}
+}
+
+// difference shows two texts as diff does.
+func difference(t *testing.T, want, got string) string {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"want": want, "got": got} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, _ := exec.Command("diff", "-U2", filepath.Join(dir, "want"), filepath.Join(dir, "got")).CombinedOutput()
+	return string(out)
+}
+
+// probe writes the probes down, of a stage.
+const probe = `
+	begin=$(cut -d" " -f1 /proc/uptime)
+	rootwc probe
+	echo "probed from $begin to $(cut -d" " -f1 /proc/uptime)"
+	rootwc probe --check
+	mkdir -p "/out/$stage"
+	cp -r /.rootwc/probes/. "/out/$stage"
+`
+
+// TestGuestStorage takes the machine whose every layer is odd through its
+// life.
+func TestGuestStorage(t *testing.T) {
+	l := newLab(t)
+	disks, err := oddmachine.Disks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.disks = disks
+	files, err := oddmachine.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.WalkDir(files, ".", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			text, _ := fs.ReadFile(files, path)
+			l.files[path] = &fstest.MapFile{Data: text, Mode: 0o600}
+		}
+		return err
+	})
+
+	made := probed(t, l.run("make", strings.Join(oddmachine.Make, " ")+"\nstage=made\n"+probe, vm.Machine{}), "made")
+	t.Log(made["storage.toml"])
+	used := probed(t, l.run("use", strings.Join(oddmachine.Use, " ")+"\nstage=used\n"+probe, vm.Machine{}), "used")
+	same(t, "after use", made, used)
+}
