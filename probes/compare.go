@@ -47,13 +47,16 @@ func compareNodes(old, now any) []Change {
 // groups are the words for kinds whose name is none.
 var groups = map[string]string{"pv": "lvm", "vg": "lvm", "lv": "lvm", "filesystem": "file system"}
 
+func kindWord(kind string) string {
+	if group := groups[kind]; group != "" {
+		return group
+	}
+	return kind
+}
+
 // words is a sentence about the node.
 func (n node) words(what string) string {
-	group := groups[n.kind]
-	if group == "" {
-		group = n.kind
-	}
-	return fmt.Sprintf("%s: %s %s", group, n.name(), what)
+	return fmt.Sprintf("%s: %s %s", kindWord(n.kind), n.name(), what)
 }
 
 // name is what a reader knows the node by.

@@ -1,5 +1,7 @@
 package probes
 
+import "strings"
+
 // Format is the version of the texts of a [Layout], a [Boot] and an
 // [Inventory]: readers refuse another major one.
 const Format = "1.0.0"
@@ -11,6 +13,12 @@ type ID string
 
 // Ref names a node with its kind: "partition.29a3ec04-…", "lv.vg0/root".
 type Ref string
+
+// id is the node's name within its kind.
+func (r Ref) id() ID {
+	_, id, _ := strings.Cut(string(r), ".")
+	return ID(id)
+}
 
 // Layout is how the storage of a machine is set up: a graph whose nodes stand
 // on others ("on"), from disks up to mounts. It has no kernel names, nothing
