@@ -194,3 +194,16 @@ func (m Machine) wants(d *Device) bool {
 
 // contents reads from a device.
 func (d *Device) contents(f io.ReaderAt) medium { return medium{f, d.Size} }
+
+// readBoot reads how the machine starts; one that does not run has no firmware.
+func (m Machine) readBoot(layout *Layout) (*Boot, []string, error) {
+	root, err := os.OpenRoot(m.Root)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer root.Close()
+	if m.Root != "/" {
+		return ReadBoot(root.FS(), nil, nil, layout)
+	}
+	return ReadBoot(root.FS(), m.Sys, os.DirFS(m.Proc), layout)
+}

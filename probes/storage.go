@@ -54,6 +54,9 @@ func ReadStorage(ctx context.Context, m Machine, before *Layout) (*Storage, erro
 		return nil, err
 	}
 	b.keep(before)
+	if err := b.tables(); err != nil {
+		return nil, err
+	}
 	slices.Sort(b.Findings)
 	b.Findings = slices.Compact(b.Findings)
 	if err := errors.Join(b.twice.err(), b.Layout.check()); err != nil {

@@ -15,7 +15,6 @@ type Swap struct {
 	Page        uint64 `toml:"page-size" unit:"bytes"`
 	Size        uint64 `toml:"size" unit:"bytes"` // the page with the header included
 	Endianness  string `toml:"endianness"`        // "big", when it is not little
-	Resume      bool   `toml:"resume"`
 	Unsupported string `toml:"unsupported"`
 }
 

@@ -17,7 +17,7 @@ import (
 const Dir = ".rootwc/probes"
 
 // Names are the probes, in the order in which they are taken.
-var Names = []string{"storage", "hardware"}
+var Names = []string{"storage", "hardware", "boot"}
 
 // Taken is what one probe found, beside what was recorded before.
 type Taken struct {
@@ -47,7 +47,7 @@ func Take(ctx context.Context, m Machine, recorded fs.FS, names []string) []*Tak
 		}
 		t := &Taken{Name: name, Recorded: exists(recorded, name+".toml"), Err: err}
 		if err == nil {
-			t.Err = t.fill(storage, before, recorded)
+			t.Err = t.fill(m, storage, before, recorded)
 		}
 		all = append(all, t)
 	}
@@ -58,12 +58,16 @@ func Take(ctx context.Context, m Machine, recorded fs.FS, names []string) []*Tak
 type earlier struct {
 	layout    *Layout
 	inventory *Inventory
+	boot      *Boot
 }
 
 func readRecorded(recorded fs.FS) (before earlier, err error) {
 	before.layout, err = readOne(recorded, "storage.toml", Read)
 	if err == nil {
 		before.inventory, err = readOne(recorded, "hardware.toml", ParseInventory)
+	}
+	if err == nil {
+		before.boot, err = readOne(recorded, "boot.toml", ParseBoot)
 	}
 	return before, err
 }
@@ -90,7 +94,7 @@ func exists(recorded fs.FS, name string) bool {
 }
 
 // fill takes a probe's part of what was read.
-func (t *Taken) fill(s *Storage, before earlier, recorded fs.FS) error {
+func (t *Taken) fill(m Machine, s *Storage, before earlier, recorded fs.FS) error {
 	t.files = map[string][]byte{}
 	var text bytes.Buffer
 	switch t.Name {
@@ -103,7 +107,7 @@ func (t *Taken) fill(s *Storage, before earlier, recorded fs.FS) error {
 			t.files[name] = content
 		}
 		if before.layout != nil {
-			t.compare(before.layout, s.Layout)
+			t.say(Compare(before.layout, s.Layout))
 		}
 	case "hardware":
 		now := &Inventory{Format: Format, Disk: s.Hardware}
@@ -111,15 +115,27 @@ func (t *Taken) fill(s *Storage, before earlier, recorded fs.FS) error {
 			return err
 		}
 		if before.inventory != nil {
-			t.compare(before.inventory, now)
+			t.say(compareNodes(before.inventory, now))
+		}
+	case "boot":
+		now, findings, err := m.readBoot(s.Layout)
+		if err != nil {
+			return err
+		}
+		t.Findings = findings
+		if err := now.Write(&text); err != nil {
+			return err
+		}
+		if before.boot != nil {
+			t.say(CompareBoot(before.boot, now))
 		}
 	}
 	t.files[t.Name+".toml"] = text.Bytes()
 	return t.drop(s, recorded)
 }
 
-func (t *Taken) compare(old, now any) {
-	for _, c := range compareNodes(old, now) {
+func (t *Taken) say(changes []Change) {
+	for _, c := range changes {
 		t.Changes = append(t.Changes, c.Words)
 	}
 }
