@@ -64,6 +64,17 @@ func ReadBoot(root, sys, proc fs.FS, layout *Layout) (*Boot, []string, error) {
 	return r.boot, r.findings, nil
 }
 
+// runningCommandLine is where a running kernel shows its own.
+const runningCommandLine = "/proc/cmdline"
+
+// keep takes from an earlier page what only a running machine tells.
+func (b *Boot) keep(before *Boot) {
+	b.Firmware, b.Order, b.Entry = before.Firmware, before.Order, before.Entry
+	if before.From == runningCommandLine {
+		b.CommandLine, b.From = before.CommandLine, before.From
+	}
+}
+
 // bootReader is a reading that is going on.
 type bootReader struct {
 	root     fs.FS

@@ -37,7 +37,7 @@ func (r *bootReader) glob(pattern string) []string {
 func (r *bootReader) commandLine(proc fs.FS) {
 	if proc != nil {
 		if b, err := readBounded(proc, "cmdline", maxText); err == nil {
-			r.configured("/proc/cmdline", strings.ToValidUTF8(string(b), "\ufffd"))
+			r.configured(runningCommandLine, strings.ToValidUTF8(string(b), "\ufffd"))
 			return
 		}
 	}

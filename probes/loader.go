@@ -145,4 +145,3 @@ func child(root fs.FS, dir, name string) string {
 	}
 	return path.Join(dir, entries[i].Name())
 }
-

@@ -123,6 +123,9 @@ func (t *Taken) fill(m Machine, s *Storage, before earlier, recorded fs.FS) erro
 			return err
 		}
 		t.Findings = findings
+		if m.Root != "/" && before.boot != nil {
+			now.keep(before.boot)
+		}
 		if err := now.Write(&text); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,6 +82,16 @@ func (l *lab) try(name, script string, m vm.Machine) *vm.Result {
 	return r
 }
 
+// withUSB is an image whose kernel knows USB.
+func withUSB(t *testing.T) *vm.Image {
+	t.Helper()
+	image, err := vm.Build(t.Context(), vm.Options{Kernel: "linux-image-amd64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
 // sums are the checksums of all disks.
 func sums(t *testing.T, disks []vm.Disk) []string {
 	t.Helper()
@@ -144,10 +155,14 @@ func difference(t *testing.T, want, got string) string {
 
 // probe writes the probes down, of a stage.
 const probe = `
+	sync
+	cat /sys/block/vd?/stat | awk '{print $7}' >written
 	begin=$(cut -d" " -f1 /proc/uptime)
 	rootwc probe
 	echo "probed from $begin to $(cut -d" " -f1 /proc/uptime)"
 	rootwc probe --check
+	cat /sys/block/vd?/stat | awk '{print $7}' >written.after
+	[ "$stage" != made ] || cmp written written.after # mounted, they write by themselves
 	mkdir -p "/out/$stage"
 	cp -r /.rootwc/probes/. "/out/$stage"
 `
@@ -177,4 +192,28 @@ func TestGuestStorage(t *testing.T) {
 	t.Log(made["storage.toml"])
 	used := probed(t, l.run("use", strings.Join(oddmachine.Use, " ")+"\nstage=used\n"+probe, vm.Machine{}), "used")
 	same(t, "after use", made, used)
+
+	// Other slots, a stick, and nothing opened: the text stays, and so do the disks.
+	for name, text := range made {
+		l.files["recorded/"+name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
+	}
+	stick := filepath.Join(t.TempDir(), "stick.img")
+	if err := os.WriteFile(stick, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	swapped := []vm.Disk{l.disks[2], {Path: stick, Serial: "STICK", Bus: vm.USB}, l.disks[3], l.disks[0], l.disks[1]}
+	before := sums(t, l.disks)
+	l.image = withUSB(t)
+	closed := probed(t, l.run("closed", `
+		mkdir -p /.rootwc
+		cp -r recorded /.rootwc/probes
+		grep -q 1 /sys/block/sda/removable
+		rootwc -v probe
+		rootwc probe --check
+		mkdir /out/closed
+		cp /.rootwc/probes/* /out/closed`, vm.Machine{Disks: swapped}), "closed")
+	same(t, "in other slots, closed", made, closed)
+	if !slices.Equal(before, sums(t, l.disks)) {
+		t.Error("a probe wrote to a disk")
+	}
 }

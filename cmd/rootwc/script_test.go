@@ -67,8 +67,8 @@ func scriptSetup(env *testscript.Env) error {
 }
 
 // scriptCondition adds [root], [mount] for where file systems can be mounted in
-// a namespace of their own, and [trace] for where processes can be traced; a
-// container may forbid both.
+// a namespace of their own, [loop] for where those in images can be, and
+// [trace] for where processes can be traced; a container may forbid all.
 func scriptCondition(name string) (bool, error) {
 	switch name {
 	case "root":
@@ -76,6 +76,9 @@ func scriptCondition(name string) (bool, error) {
 	case "mount":
 		_, _, err := run.Output(context.Background(), run.Command{Args: []string{"unshare", "--mount", "mount", "-t", "tmpfs", "none", os.TempDir()}})
 		return err == nil, nil
+	case "loop":
+		out, _, err := run.Output(context.Background(), run.Command{Args: []string{"losetup", "--find"}})
+		return err == nil && os.Geteuid() == 0 && len(out) > 0, nil
 	case "trace":
 		_, _, err := run.Output(context.Background(), run.Command{Args: []string{"strace", "-f", "-o", os.DevNull, "true"}})
 		return err == nil, nil
@@ -90,6 +93,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"machine":    plain(cmdMachine),
 	"mkfifo":     plain(cmdMkfifo),
 	"mode":       cmdMode,
+	"mountdisk":  plain(cmdMountdisk),
 	"revdate":    plain(cmdRevdate),
 	"snapshot":   plain(cmdSnapshot),
 	"status":     plain(cmdStatus),
@@ -103,6 +107,23 @@ func plain(f func(*testscript.TestScript, []string)) func(*testscript.TestScript
 		}
 		f(ts, args)
 	}
+}
+
+// cmdMountdisk: mountdisk DIR LABEL mounts an ext4 file system of its own on a
+// directory, and names its device in $DISK.
+func cmdMountdisk(ts *testscript.TestScript, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: mountdisk DIR LABEL")
+	}
+	dir, image := ts.MkAbs(args[0]), ts.MkAbs(args[0]+".img")
+	ts.Check(os.MkdirAll(dir, 0o755))
+	ts.Check(os.WriteFile(image, nil, 0o600))
+	ts.Check(os.Truncate(image, 64<<20))
+	ts.Check(ts.Exec("mkfs.ext4", "-q", "-L", args[1], image))
+	ts.Check(ts.Exec("mount", "-o", "loop", image, dir))
+	ts.Defer(func() { ts.Check(ts.Exec("umount", dir)) })
+	ts.Check(ts.Exec("findmnt", "--noheadings", "--output", "SOURCE", dir))
+	ts.Setenv("DISK", strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
 // cmdStatus: status N PROGRAM [ARG...] runs a program that has to exit with N.
