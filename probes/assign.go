@@ -14,6 +14,7 @@ var assignment = regexp.MustCompile(`^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)(
 // is written.
 func (r *bootReader) assignments(files ...string) map[string]string {
 	vars := map[string]string{}
+	room := 16 * maxText // values that double themselves, line by line, have an end
 	for _, file := range files {
 		text := r.text(file)
 		for text != "" {
@@ -28,6 +29,9 @@ func (r *bootReader) assignments(files ...string) map[string]string {
 			value, text = shellWord(text[m[1]:], vars)
 			if more {
 				value = vars[name] + value
+			}
+			if room -= len(value); room < 0 {
+				return vars
 			}
 			vars[name] = value
 		}
@@ -55,9 +59,7 @@ func shellWord(text string, vars map[string]string) (value, rest string) {
 			}
 		case c == '$' && quote != '\'':
 			v, n := variable(text[i:], vars)
-			if b.Len() < maxText { // what doubles itself, line by line, has an end
-				b.WriteString(v)
-			}
+			b.WriteString(v)
 			i += n - 1
 		case array && quote == 0 && c == '(' && i == 0:
 		case array && quote == 0 && c == ')':
