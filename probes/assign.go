@@ -18,13 +18,12 @@ func (r *bootReader) assignments(files ...string) map[string]string {
 	for _, file := range files {
 		text := r.text(file)
 		for text != "" {
-			line, rest, _ := strings.Cut(text, "\n")
-			m := assignment.FindStringSubmatchIndex(line)
+			m := assignment.FindStringSubmatchIndex(text)
 			if m == nil {
-				text = rest
+				_, text, _ = strings.Cut(text, "\n")
 				continue
 			}
-			name, more := line[m[2]:m[3]], m[4] != m[5]
+			name, more := text[m[2]:m[3]], m[4] != m[5]
 			var value string
 			value, text = shellWord(text[m[1]:], vars)
 			if more {
@@ -59,7 +58,9 @@ func shellWord(text string, vars map[string]string) (value, rest string) {
 			}
 		case c == '$' && quote != '\'':
 			v, n := variable(text[i:], vars)
-			b.WriteString(v)
+			if b.Len()+len(v) <= maxText {
+				b.WriteString(v)
+			}
 			i += n - 1
 		case array && quote == 0 && c == '(' && i == 0:
 		case array && quote == 0 && c == ')':
