@@ -220,7 +220,11 @@ func (e *entries) planOrder(ours map[probes.ID]bool) {
 			add(id)
 		}
 	}
-	if len(order) == 0 || slices.Equal(order, e.now.Order) {
+	switch {
+	case slices.Equal(order, e.now.Order):
+		return
+	case len(order) == 0: // to the firmware an empty variable is none
+		e.Make = append(e.Make, Action{Words: "remove the boot order", Do: func() error { return e.vars.remove("BootOrder") }})
 		return
 	}
 	var content []byte
