@@ -147,7 +147,7 @@ func (e *entries) assign() error {
 		e.number[id], taken[id] = id, true
 	}
 	for _, id := range homeless {
-		number, ok := e.free(id, taken)
+		number, ok := free(taken)
 		if !ok {
 			return fmt.Errorf("boot entry %s: the firmware has no free number", id)
 		}
@@ -157,13 +157,8 @@ func (e *entries) assign() error {
 	return nil
 }
 
-// free is where an entry stands already, or the lowest free number.
-func (e *entries) free(id probes.ID, taken map[probes.ID]bool) (probes.ID, bool) {
-	for _, there := range e.ours {
-		if !taken[there] && bytes.Equal(e.now.Option[there].Raw, e.want[id]) {
-			return there, true
-		}
-	}
+// free is the lowest number that nobody else has: the same each time.
+func free(taken map[probes.ID]bool) (probes.ID, bool) {
 	for n := range 1 << 16 {
 		if number := probes.ID(fmt.Sprintf("Boot%04X", n)); !taken[number] {
 			return number, true
