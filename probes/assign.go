@@ -14,20 +14,23 @@ var assignment = regexp.MustCompile(`^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)(
 // is written.
 func (r *bootReader) assignments(files ...string) map[string]string {
 	vars := map[string]string{}
+	room := 16 * maxText // values that double themselves, line by line, have an end
 	for _, file := range files {
 		text := r.text(file)
 		for text != "" {
-			line, rest, _ := strings.Cut(text, "\n")
-			m := assignment.FindStringSubmatchIndex(line)
+			m := assignment.FindStringSubmatchIndex(text)
 			if m == nil {
-				text = rest
+				_, text, _ = strings.Cut(text, "\n")
 				continue
 			}
-			name, more := line[m[2]:m[3]], m[4] != m[5]
+			name, more := text[m[2]:m[3]], m[4] != m[5]
 			var value string
 			value, text = shellWord(text[m[1]:], vars)
 			if more {
 				value = vars[name] + value
+			}
+			if room -= len(value); room < 0 {
+				return vars
 			}
 			vars[name] = value
 		}
@@ -55,7 +58,7 @@ func shellWord(text string, vars map[string]string) (value, rest string) {
 			}
 		case c == '$' && quote != '\'':
 			v, n := variable(text[i:], vars)
-			if b.Len() < maxText { // what doubles itself, line by line, has an end
+			if b.Len()+len(v) <= maxText {
 				b.WriteString(v)
 			}
 			i += n - 1

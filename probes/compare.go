@@ -45,7 +45,7 @@ func compareNodes(old, now any) []Change {
 }
 
 // groups are the words for kinds whose name is none.
-var groups = map[string]string{"pv": "lvm", "vg": "lvm", "lv": "lvm", "filesystem": "file system"}
+var groups = map[string]string{"entry": "boot entry", "pv": "lvm", "vg": "lvm", "lv": "lvm", "filesystem": "file system"}
 
 func kindWord(kind string) string {
 	if group := groups[kind]; group != "" {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
-	"strings"
 )
 
 // EFIGlobal is the vendor of the variables that the UEFI specification defines
@@ -94,7 +93,7 @@ func readBounded(root fs.FS, name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s has more than %s", name, strings.TrimSpace(Size(uint64(limit))))
+		err = fmt.Errorf("more than %s", Size(uint64(limit)))
 	}
 	return b, err
 }

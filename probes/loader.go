@@ -96,7 +96,7 @@ func (r *bootReader) loaders() {
 func ESPs(root fs.FS, layout *Layout) (dirs []string) {
 	for id, m := range layout.Mount {
 		f := layout.FileSystem[m.On.id()]
-		if f != nil && f.FAT != nil && fs.ValidPath(strings.TrimPrefix(string(id), "/")) {
+		if f != nil && f.Type == "vfat" && fs.ValidPath(strings.TrimPrefix(string(id), "/")) {
 			dirs = append(dirs, strings.TrimPrefix(string(id), "/"))
 		}
 	}

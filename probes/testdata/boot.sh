@@ -26,8 +26,6 @@ entry --bootnum 00A0 --label 'numbered' --loader '\n.efi'
 efibootmgr --quiet --bootnum 00A0 --inactive
 efibootmgr --quiet --create-only --disk /dev/vda --part 2 --label 'not in the order' --loader '\o.efi'
 efibootmgr --quiet --create --disk /dev/vdb --part 1 --label 'on a dos disk' --loader '\d.efi'
-efibootmgr --quiet --create --full-dev-path --disk /dev/vda --part 1 --label 'whole path' --loader '\w.efi' || echo no --full-dev-path
-efibootmgr --quiet --create --file-dev-path --disk /dev/vda --part 1 --label 'file alone' --loader '\f.efi' || echo no --file-dev-path
 
 efibootmgr --verbose >/out/efibootmgr.txt
 cat /out/efibootmgr.txt
@@ -35,4 +33,3 @@ ls -l $vars | head -100
 lsattr $vars | head -5
 mkdir -p /out/firmware/efi/efivars
 for v in $vars/Boot* $vars/Timeout*; do cp "$v" /out/firmware/efi/efivars/; done
-cp /dev/vda /tmp/disk; head -c 64k /dev/vda >/dev/null
