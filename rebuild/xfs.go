@@ -1,0 +1,164 @@
+package rebuild
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rootwc/probes"
+)
+
+// xfsFlags are the features that an option of mkfs.xfs turns on and off. What a
+// version 4 file system may lack, each later one has; and what a later one may
+// have, version 4 has not.
+var xfsFlags = []struct {
+	option, word string
+	version4     bool
+}{
+	{"-m", "finobt", false}, {"-m", "rmapbt", false}, {"-m", "reflink", false}, {"-m", "inobtcount", false}, {"-m", "bigtime", false}, {"-m", "metadir", false},
+	{"-i", "sparse", false}, {"-i", "nrext64", false}, {"-i", "exchange", false}, {"-i", "projid32bit", true},
+	{"-n", "parent", false}, {"-n", "ftype", true},
+	{"-l", "lazy-count", true},
+}
+
+// xfsSmall are what makes mkfs.xfs since 6.0 accept less than 300 MB, and less
+// than 64 MB of log, which older ones made without a word. They are there for
+// its tests (mkfs/xfs_mkfs.c, validate_supported).
+var xfsSmall = []string{"TEST_DEV=1", "TEST_DIR=1", "QA_CHECK_FS=1"}
+
+func (m made) xfs(x *probes.XFS) (Layer, error) {
+	if err := m.checkXFS(x); err != nil {
+		return Layer{}, err
+	}
+	id, err := uuid("UUID", string(m.id))
+	if err != nil {
+		return Layer{}, err
+	}
+	first, err := uuid("meta-uuid", x.MetaUUID)
+	if err != nil {
+		return Layer{}, err
+	}
+	if x.MetaUUID == "" {
+		first = id
+	}
+	make, err := m.mkfsXFS(x, first)
+	if err != nil {
+		return Layer{}, err
+	}
+	l := Layer{Make: []Action{{Args: make}}}
+	if x.Blocks*x.BlockSize < 300<<20 || x.LogSize < 64<<20 {
+		l.Make[0].Env = xfsSmall
+	}
+	if first != id { // as xfs_admin -U does, by way of a shell's eval
+		l.Make = append(l.Make, command("xfs_db", "-x", "-p", "xfs_admin", "-c", "uuid "+id, m.devices[0]))
+	}
+	if x.StripeUnit != 0 && x.GroupBlocks*x.BlockSize%x.StripeUnit != 0 {
+		l.Notes = append(l.Notes, "stripe-unit and stripe-width were set by a mount; mkfs.xfs rounds ag-blocks to them")
+	}
+	if x.LogUnit == 0 && x.StripeUnit != 0 && x.LogVersion != 1 {
+		l.Notes = append(l.Notes, "mkfs.xfs gives the log a stripe unit when the data have one")
+	}
+	return l, nil
+}
+
+func (m made) checkXFS(x *probes.XFS) error {
+	err := firstOf(
+		powerOf2("block-size", x.BlockSize, 512, 65536),
+		powerOf2("sector-size", x.SectorSize, 512, 32768),
+		powerOf2("inode-size", x.InodeSize, 256, 2048),
+		powerOf2("directory-block-size", x.DirectoryBlock, x.BlockSize, 65536),
+		powerOf2("log-sector-size", x.LogSector, 512, 32768),
+		sized("xfs", x.Blocks, max(x.BlockSize, 1)),
+		sized("allocation group", x.GroupBlocks, max(x.BlockSize, 1)),
+		between("imaxpct", x.InodePercent, 0, 100),
+		between("stripe-unit", x.StripeUnit, 0, 1<<40),
+		between("stripe-width", x.StripeWidth, x.StripeUnit, 1<<40),
+		between("log-size", x.LogSize, 1, 1<<40),
+		between("log-stripe-unit", x.LogUnit, 0, 1<<40),
+		between("log-version", x.LogVersion, 0, 2),
+		between("realtime-extent-size", x.RealtimeExtent, 0, 1<<40),
+		longer(m.label, 12),
+	)
+	if err != nil {
+		return err
+	}
+	if x.StripeUnit == 0 && x.StripeWidth != 0 || x.StripeUnit%512 != 0 || x.StripeWidth%512 != 0 {
+		return fmt.Errorf("stripe-unit is %d, stripe-width %d", x.StripeUnit, x.StripeWidth)
+	}
+	if _, err := strconv.ParseUint(x.LogGroup, 10, 32); x.LogGroup != "" && err != nil {
+		return fmt.Errorf("log-ag %q", x.LogGroup)
+	}
+	for _, w := range x.Features {
+		known := slices.Contains([]string{"crc", "attr2", "ascii-ci", "unaligned-inodes"}, w)
+		for _, f := range xfsFlags {
+			known = known || f.word == w
+		}
+		if !known {
+			return fmt.Errorf("feature %q", w)
+		}
+	}
+	return nil
+}
+
+// mkfsXFS is the command. What is not in the layout is turned off where this
+// mkfs.xfs knows it: it has defaults of its own.
+func (m made) mkfsXFS(x *probes.XFS, id string) ([]string, error) {
+	help, err := usage(m.ctx, "mkfs.xfs")
+	if err != nil {
+		return nil, err
+	}
+	options := map[string][]string{}
+	add := func(option, format string, args ...any) {
+		options[option] = append(options[option], fmt.Sprintf(format, args...))
+	}
+	has := func(word string) bool { return slices.Contains(x.Features, word) }
+	bit := map[bool]int{true: 1}
+	add("-m", "uuid=%s", id)
+	add("-m", "crc=%d", bit[has("crc")])
+	add("-i", "size=%d", x.InodeSize)
+	add("-i", "maxpct=%d", x.InodePercent)
+	add("-n", "size=%d", x.DirectoryBlock)
+	add("-l", "size=%d", x.LogSize)
+	add("-l", "sectsize=%d", x.LogSector)
+	for _, f := range xfsFlags {
+		// Debian 11's calls inobtcount something shorter, and takes it all the same.
+		known := strings.Contains(help, f.word+"=") || f.word == "inobtcount" && strings.Contains(help, "inobtcnt=")
+		if f.version4 != has("crc") && (known || has(f.word)) {
+			add(f.option, "%s=%d", f.word, bit[has(f.word)])
+		}
+	}
+	if !has("crc") {
+		add("-i", "attr=%d", 1+bit[has("attr2")])
+		add("-i", "align=%d", 1-bit[has("unaligned-inodes")])
+	}
+	if has("ascii-ci") {
+		add("-n", "version=ci")
+	}
+	if x.LogVersion != 0 {
+		add("-l", "version=%d", x.LogVersion)
+	}
+	if x.LogUnit != 0 {
+		add("-l", "su=%d", x.LogUnit)
+	}
+	if x.LogGroup != "" {
+		add("-l", "agnum=%s", x.LogGroup)
+	}
+	data := fmt.Sprintf("size=%d,agsize=%d,", x.Blocks*x.BlockSize, x.GroupBlocks*x.BlockSize)
+	if x.StripeUnit == 0 {
+		data += "noalign"
+	} else {
+		data += fmt.Sprintf("sunit=%d,swidth=%d", x.StripeUnit/512, x.StripeWidth/512)
+	}
+	args := []string{"mkfs.xfs", "-q", "-f", "-K", "-b", fmt.Sprintf("size=%d", x.BlockSize), "-s", fmt.Sprintf("size=%d", x.SectorSize), "-d", data}
+	for _, option := range []string{"-m", "-i", "-n", "-l"} {
+		args = append(args, option, strings.Join(options[option], ","))
+	}
+	if x.RealtimeExtent != 0 {
+		args = append(args, "-r", fmt.Sprintf("extsize=%d", x.RealtimeExtent))
+	}
+	if m.label != "" {
+		args = append(args, "-L", m.label)
+	}
+	return append(args, "--", m.devices[0]), nil
+}
