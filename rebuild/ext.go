@@ -1,6 +1,7 @@
 package rebuild
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -230,10 +231,6 @@ func (m made) tune2fs(e *probes.Ext, id, first string) []string {
 	for _, w := range append([]string{"journal_data_writeback"}, extMountDefaults...) { // mke2fs sets acl and user_xattr by itself
 		options = append(options, "^"+w)
 	}
-	errors := e.Errors
-	if errors == "" {
-		errors = "continue"
-	}
 	mounts := "-1"
 	if e.MaxMounts != 0 {
 		mounts = strconv.Itoa(e.MaxMounts)
@@ -242,11 +239,9 @@ func (m made) tune2fs(e *probes.Ext, id, first string) []string {
 	if interval > extMaxInterval {
 		interval = 0
 	}
-	args := []string{"tune2fs", "-r", fmt.Sprint(e.Reserved), "-c", mounts, "-i", fmt.Sprint(interval) + "s", "-e", errors,
-		"-u", fmt.Sprint(e.ReservedUID), "-g", fmt.Sprint(e.ReservedGID), "-o", strings.Join(append(options, e.MountDefaults...), ",")}
-	if e.Hash != "" {
-		args = append(args, "-E", "hash_alg="+e.Hash)
-	}
+	args := []string{"tune2fs", "-r", fmt.Sprint(e.Reserved), "-c", mounts, "-i", fmt.Sprint(interval) + "s", "-e", cmp.Or(e.Errors, "continue"),
+		"-u", fmt.Sprint(e.ReservedUID), "-g", fmt.Sprint(e.ReservedGID), "-o", strings.Join(append(options, e.MountDefaults...), ","),
+		"-E", "hash_alg=" + cmp.Or(e.Hash, "legacy")} // without dir_index, legacy is none
 	if first != id { // keeps the seed
 		args = append(args, "-U", id)
 	}

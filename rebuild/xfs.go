@@ -22,9 +22,9 @@ var xfsFlags = []struct {
 	{"-l", "lazy-count", true},
 }
 
-// xfsSmall are what makes mkfs.xfs since 6.0 accept less than 300 MB, and less
-// than 64 MB of log, which older ones made without a word. They are there for
-// its tests (mkfs/xfs_mkfs.c, validate_supported).
+// xfsSmall are what makes mkfs.xfs since 6.0 accept less than 300 MB, less than
+// 64 MB of log and a single allocation group, which older ones made without a
+// word. They are there for its tests (mkfs/xfs_mkfs.c, validate_supported).
 var xfsSmall = []string{"TEST_DEV=1", "TEST_DIR=1", "QA_CHECK_FS=1"}
 
 func (m made) xfs(x *probes.XFS) (Layer, error) {
@@ -47,7 +47,7 @@ func (m made) xfs(x *probes.XFS) (Layer, error) {
 		return Layer{}, err
 	}
 	l := Layer{Make: []Action{{Args: make}}}
-	if x.Blocks*x.BlockSize < 300<<20 || x.LogSize < 64<<20 {
+	if x.Blocks*x.BlockSize < 300<<20 || x.LogSize < 64<<20 || x.Blocks <= x.GroupBlocks {
 		l.Make[0].Env = xfsSmall
 	}
 	if first != id { // as xfs_admin -U does, by way of a shell's eval
@@ -56,10 +56,24 @@ func (m made) xfs(x *probes.XFS) (Layer, error) {
 	if x.StripeUnit != 0 && x.GroupBlocks*x.BlockSize%x.StripeUnit != 0 {
 		l.Notes = append(l.Notes, "stripe-unit and stripe-width were set by a mount; mkfs.xfs rounds ag-blocks to them")
 	}
-	if x.LogUnit == 0 && x.StripeUnit != 0 && x.LogVersion != 1 {
-		l.Notes = append(l.Notes, "mkfs.xfs gives the log a stripe unit when the data have one")
+	if unit := xfsLogUnit(x); x.LogUnit == 0 && unit != 0 {
+		l.Notes = append(l.Notes, fmt.Sprintf("mkfs.xfs gives the log a stripe unit of %d bytes", unit))
 	}
 	return l, nil
+}
+
+// xfsLogUnit is the log's stripe unit when mkfs.xfs is told none: that of the
+// data, unless it is too large (mkfs/xfs_mkfs.c, calc_stripe_factors). There is no
+// way to say that there is none.
+func xfsLogUnit(x *probes.XFS) uint64 {
+	unit := x.StripeUnit
+	switch {
+	case x.LogVersion == 1:
+		return 0
+	case unit > 256<<10:
+		unit = 32 << 10
+	}
+	return unit / x.BlockSize * x.BlockSize
 }
 
 func (m made) checkXFS(x *probes.XFS) error {

@@ -1,0 +1,194 @@
+package rebuild
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"rootwc/internal/oddfs"
+	"rootwc/internal/run"
+	"rootwc/probes"
+)
+
+func TestMain(m *testing.M) {
+	// what only root's PATH has is there all the same
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
+	os.Exit(m.Run())
+}
+
+// need skips a test where a tool is missing; make deps installs them.
+func need(t testing.TB, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, ok := run.Look(tool); !ok {
+			t.Skipf("needs %s (make deps)", tool)
+		}
+	}
+}
+
+// rounds is how often a random test runs: ROOTWC_ROUNDS asks for more.
+func rounds(usual int) int {
+	if n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS")); err == nil {
+		return n
+	}
+	return usual
+}
+
+func tool(args ...string) error {
+	_, _, err := run.Output(context.Background(), run.Command{Args: args})
+	return err
+}
+
+// blank makes a sparse image in the place of what was there.
+func blank(t testing.TB, path string, size uint64) string {
+	t.Helper()
+	os.Remove(path)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, int64(size)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// identify reads what is on an image.
+func identify(t testing.TB, paths ...string) (probes.ID, any) {
+	t.Helper()
+	var files []*os.File
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files = append(files, f)
+	}
+	id, node, err := probes.Identify(t.Context(), files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id, node
+}
+
+// text is a node as a layout has it.
+func text(t testing.TB, id probes.ID, node any) string {
+	t.Helper()
+	l := &probes.Layout{Format: probes.Format}
+	switch n := node.(type) {
+	case *probes.FileSystem:
+		l.FileSystem = map[probes.ID]*probes.FileSystem{id: n}
+	case *probes.Swap:
+		l.Swap = map[probes.ID]*probes.Swap{id: n}
+	}
+	var b bytes.Buffer
+	if err := l.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// plan is how a node is made on an image.
+func plan(t testing.TB, id probes.ID, node any, work string, images ...string) (Layer, error) {
+	if s, ok := node.(*probes.Swap); ok {
+		return Swap(t.Context(), id, s, images[0])
+	}
+	return FileSystem(t.Context(), id, node.(*probes.FileSystem), images, work)
+}
+
+func do(t testing.TB, actions []Action) error {
+	t.Helper()
+	p := &Performer{Echo: func(line string) { t.Log(line) }}
+	for _, a := range actions {
+		if err := p.Do(t.Context(), a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roundTrip makes file systems with random options, and each again from what
+// is read of it. The tool refuses some options; only those it takes count.
+func roundTrip(t *testing.T, usual int, check []string, odd func(*rand.Rand) oddfs.Odd) {
+	t.Parallel()
+	dir := t.TempDir()
+	image := filepath.Join(dir, "image")
+	noted := 0
+	config := filepath.Join(dir, "mke2fs.conf")
+	if err := os.WriteFile(config, []byte("[defaults]\n[fs_types]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for seed, taken := 1, 0; taken < rounds(usual); seed++ {
+		if seed > 20+5*rounds(usual) {
+			t.Fatalf("only %d of %d sets of options were taken", taken, seed)
+		}
+		o := odd(rand.New(rand.NewPCG(uint64(seed), 5)))
+		blank(t, image, o.Size)
+		if !makeOdd(t, o, image, "MKE2FS_CONFIG="+config) {
+			continue
+		}
+		taken++
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Logf("%q", o.On(image))
+			id, node := identify(t, image)
+			want := text(t, id, node)
+			blank(t, image, o.Size)
+			l, err := plan(t, id, node, filepath.Join(dir, "work"), image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := do(t, l.Make); err != nil {
+				t.Fatal(err, "\n", want)
+			}
+			if len(check) > 0 {
+				if err := tool(append(check, image)...); err != nil {
+					t.Error(err)
+				}
+			}
+			id, node = identify(t, image)
+			got := text(t, id, node)
+			if len(l.Notes) > 0 {
+				noted++
+				t.Log(l.Notes)
+			}
+			if (got == want) != (len(l.Notes) == 0) {
+				t.Errorf("with notes %q: got\n%s\nwant\n%s", l.Notes, got, want)
+			}
+		})
+	}
+	t.Logf("%d with notes", noted)
+}
+
+func makeOdd(t testing.TB, o oddfs.Odd, image string, env ...string) bool {
+	for _, args := range o.On(image) {
+		if _, _, err := run.Output(t.Context(), run.Command{Args: args, Env: append(env, o.Env...)}); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func TestRoundTripExt(t *testing.T) {
+	need(t, "mke2fs", "tune2fs", "debugfs", "e2fsck", "wipefs")
+	roundTrip(t, 60, []string{"e2fsck", "-fn"}, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewExt(rng).Odd })
+}
+
+func TestRoundTripXFS(t *testing.T) {
+	need(t, "mkfs.xfs", "xfs_db", "xfs_repair", "wipefs")
+	roundTrip(t, 60, []string{"xfs_repair", "-n", "-f", "-o", "force_geometry"}, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewXFS(rng).Odd })
+}
+
+func TestRoundTripFAT(t *testing.T) {
+	need(t, "mkfs.fat", "fsck.fat", "wipefs")
+	roundTrip(t, 60, nil, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewFAT(rng).Odd })
+}
+
+func TestRoundTripSwap(t *testing.T) {
+	need(t, "mkswap", "wipefs")
+	roundTrip(t, 30, nil, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewSwap(rng).Odd })
+}
