@@ -17,8 +17,9 @@ import (
 // order of [probes.FileSystem.On]. work is a private directory for
 // configuration files and mounts.
 //
-// Tools that are there are asked which options they know, and nothing else is
-// started. A layout that no tool could have made is an error.
+// A tool is asked which options it knows, or whether it would take them, and
+// writes nothing yet. What no tool could have made, or not one of this
+// machine's, is an error.
 func FileSystem(ctx context.Context, id probes.ID, fs *probes.FileSystem, devices []string, work string) (Layer, error) {
 	l, err := fileSystem(ctx, id, fs, devices, work)
 	if err != nil {

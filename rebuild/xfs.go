@@ -1,11 +1,15 @@
 package rebuild
 
 import (
+	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"rootwc/internal/run"
 	"rootwc/probes"
 )
 
@@ -35,21 +39,15 @@ func (m made) xfs(x *probes.XFS) (Layer, error) {
 	if err != nil {
 		return Layer{}, err
 	}
-	first, err := uuid("meta-uuid", x.MetaUUID)
+	first, err := uuid("meta-uuid", cmp.Or(x.MetaUUID, id))
 	if err != nil {
 		return Layer{}, err
 	}
-	if x.MetaUUID == "" {
-		first = id
-	}
-	make, err := m.mkfsXFS(x, first)
+	made, err := m.mkfsXFS(x, first)
 	if err != nil {
 		return Layer{}, err
 	}
-	l := Layer{Make: []Action{{Args: make}}}
-	if x.Blocks*x.BlockSize < 300<<20 || x.LogSize < 64<<20 || x.Blocks <= x.GroupBlocks {
-		l.Make[0].Env = xfsSmall
-	}
+	l := Layer{Make: []Action{made}}
 	if first != id { // as xfs_admin -U does, by way of a shell's eval
 		l.Make = append(l.Make, command("xfs_db", "-x", "-p", "xfs_admin", "-c", "uuid "+id, m.devices[0]))
 	}
@@ -58,6 +56,9 @@ func (m made) xfs(x *probes.XFS) (Layer, error) {
 	}
 	if unit := xfsLogUnit(x); x.LogUnit == 0 && unit != 0 {
 		l.Notes = append(l.Notes, fmt.Sprintf("mkfs.xfs gives the log a stripe unit of %d bytes", unit))
+	}
+	if log := fmt.Sprintf("size=%d,", x.LogSize); !slices.ContainsFunc(made.Args, func(arg string) bool { return strings.HasPrefix(arg, log) }) {
+		l.Notes = append(l.Notes, fmt.Sprintf("the log of %d bytes is too small for this mkfs.xfs and gets larger", x.LogSize))
 	}
 	return l, nil
 }
@@ -115,13 +116,49 @@ func (m made) checkXFS(x *probes.XFS) error {
 	return nil
 }
 
-// mkfsXFS is the command. What is not in the layout is turned off where this
-// mkfs.xfs knows it: it has defaults of its own.
-func (m made) mkfsXFS(x *probes.XFS, id string) ([]string, error) {
+// mkfsXFS is the command, after it was tried without writing: this mkfs.xfs
+// may lack a feature, and want a larger log than an older one made.
+func (m made) mkfsXFS(x *probes.XFS, id string) (Action, error) {
 	help, err := usage(m.ctx, "mkfs.xfs")
 	if err != nil {
-		return nil, err
+		return Action{}, err
 	}
+	dir, err := os.MkdirTemp("", "rootwc-xfs-")
+	if err != nil {
+		return Action{}, err
+	}
+	defer os.RemoveAll(dir)
+	for log := x.LogSize; ; log *= 2 {
+		options := m.xfsOptions(x, id, log, help)
+		var env []string
+		if x.Blocks*x.BlockSize < 300<<20 || log < xfsUsualLog || x.Blocks <= x.GroupBlocks {
+			env = xfsSmall
+		}
+		try := append(options, "-N", "-d", "file,name="+filepath.Join(dir, "none")+","+xfsData(x))
+		if _, _, err = run.Output(m.ctx, run.Command{Args: try, Env: env}); err == nil {
+			return Action{Args: append(options, "-d", xfsData(x), "--", m.devices[0]), Env: env}, nil
+		}
+		if log >= xfsUsualLog {
+			return Action{}, err
+		}
+	}
+}
+
+// xfsUsualLog is the smallest log that mkfs.xfs makes since 6.0.
+const xfsUsualLog = 64 << 20
+
+// xfsData is for -d.
+func xfsData(x *probes.XFS) string {
+	data := fmt.Sprintf("size=%d,agsize=%d,", x.Blocks*x.BlockSize, x.GroupBlocks*x.BlockSize)
+	if x.StripeUnit == 0 {
+		return data + "noalign"
+	}
+	return data + fmt.Sprintf("sunit=%d,swidth=%d", x.StripeUnit/512, x.StripeWidth/512)
+}
+
+// xfsOptions are the command without -d and the device. What is not in the
+// layout is turned off where this mkfs.xfs knows it: it has defaults of its own.
+func (m made) xfsOptions(x *probes.XFS, id string, log uint64, help string) []string {
 	options := map[string][]string{}
 	add := func(option, format string, args ...any) {
 		options[option] = append(options[option], fmt.Sprintf(format, args...))
@@ -133,7 +170,7 @@ func (m made) mkfsXFS(x *probes.XFS, id string) ([]string, error) {
 	add("-i", "size=%d", x.InodeSize)
 	add("-i", "maxpct=%d", x.InodePercent)
 	add("-n", "size=%d", x.DirectoryBlock)
-	add("-l", "size=%d", x.LogSize)
+	add("-l", "size=%d", log)
 	add("-l", "sectsize=%d", x.LogSector)
 	for _, f := range xfsFlags {
 		// Debian 11's calls inobtcount something shorter, and takes it all the same.
@@ -158,13 +195,7 @@ func (m made) mkfsXFS(x *probes.XFS, id string) ([]string, error) {
 	if x.LogGroup != "" {
 		add("-l", "agnum=%s", x.LogGroup)
 	}
-	data := fmt.Sprintf("size=%d,agsize=%d,", x.Blocks*x.BlockSize, x.GroupBlocks*x.BlockSize)
-	if x.StripeUnit == 0 {
-		data += "noalign"
-	} else {
-		data += fmt.Sprintf("sunit=%d,swidth=%d", x.StripeUnit/512, x.StripeWidth/512)
-	}
-	args := []string{"mkfs.xfs", "-q", "-f", "-K", "-b", fmt.Sprintf("size=%d", x.BlockSize), "-s", fmt.Sprintf("size=%d", x.SectorSize), "-d", data}
+	args := []string{"mkfs.xfs", "-q", "-f", "-K", "-b", fmt.Sprintf("size=%d", x.BlockSize), "-s", fmt.Sprintf("size=%d", x.SectorSize)}
 	for _, option := range []string{"-m", "-i", "-n", "-l"} {
 		args = append(args, option, strings.Join(options[option], ","))
 	}
@@ -174,5 +205,5 @@ func (m made) mkfsXFS(x *probes.XFS, id string) ([]string, error) {
 	if m.label != "" {
 		args = append(args, "-L", m.label)
 	}
-	return append(args, "--", m.devices[0]), nil
+	return slices.Clip(args)
 }
