@@ -25,7 +25,11 @@ func Identify(ctx context.Context, files ...*os.File) (ID, any, error) {
 		return "", nil, err
 	case super != nil:
 		id, fs, err := readBtrfs(ctx, media, nil)
-		return id, fs, err
+		if err != nil {
+			return "", nil, err
+		}
+		fs.Label, fs.LabelBytes = label([]byte(fs.Label))
+		return id, fs, nil
 	case len(media) > 1:
 		return "", nil, fmt.Errorf("%s: no btrfs, on %d devices", files[0].Name(), len(files))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"rootwc/internal/run"
@@ -51,6 +52,8 @@ func fileSystem(ctx context.Context, id probes.ID, fs *probes.FileSystem, device
 		return m.xfs(fs.XFS)
 	case fs.FAT != nil:
 		return m.fat(fs.FAT)
+	case fs.Btrfs != nil:
+		return m.btrfs(fs.Btrfs)
 	}
 	return Layer{}, fmt.Errorf("type %q, of which nothing is known", fs.Type)
 }
@@ -133,6 +136,13 @@ func powerOf2(what string, n, least, most uint64) error {
 		return fmt.Errorf("%s is %d, no power of 2", what, n)
 	}
 	return between(what, n, least, most)
+}
+
+func oneOf(what, word string, known []string) error {
+	if !slices.Contains(known, word) {
+		return fmt.Errorf("%s %q", what, word)
+	}
+	return nil
 }
 
 func longer(label string, most int) error {
