@@ -54,6 +54,10 @@ func fileSystem(ctx context.Context, id probes.ID, fs *probes.FileSystem, device
 		return m.fat(fs.FAT)
 	case fs.Btrfs != nil:
 		return m.btrfs(fs.Btrfs)
+	case fs.ExFAT != nil:
+		return m.exfat(fs)
+	case fs.F2FS != nil:
+		return m.f2fs(fs)
 	}
 	return Layer{}, fmt.Errorf("type %q, of which nothing is known", fs.Type)
 }
