@@ -124,7 +124,7 @@ func (m made) checkExt(e *probes.Ext) error {
 func (m made) mke2fs(e *probes.Ext, id string) (args, notes []string) {
 	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
 	features := slices.DeleteFunc(slices.Clone(e.Features), func(w string) bool {
-		return w == "read-only" || w == "quota" && len(e.Quota) == 0
+		return w == "read-only" || w == "mmp" || w == "quota" && len(e.Quota) == 0
 	})
 	args = []string{"mke2fs", "-q", "-F", "-O", strings.Join(append([]string{"none"}, features...), ","),
 		"-b", number(e.BlockSize), "-I", number(e.InodeSize), "-N", number(e.Inodes), "-U", id, "-L", m.label}
@@ -173,7 +173,7 @@ func extExtended(e *probes.Ext) (list, notes []string) {
 		name string
 		n    uint64
 	}{
-		{"stride", e.Stride}, {"stripe_width", e.StripeWidth}, {"mmp_update_interval", e.MMPInterval}, {"desc_size", e.DescriptorSize},
+		{"stride", e.Stride}, {"stripe_width", e.StripeWidth}, {"desc_size", e.DescriptorSize},
 		{"orphan_file_size", e.OrphanFile}, // without a suffix it is in blocks
 	} {
 		if set.n != 0 {
@@ -241,7 +241,14 @@ func (m made) tune2fs(e *probes.Ext, id, first string) []string {
 	}
 	args := []string{"tune2fs", "-r", fmt.Sprint(e.Reserved), "-c", mounts, "-i", fmt.Sprint(interval) + "s", "-e", cmp.Or(e.Errors, "continue"),
 		"-u", fmt.Sprint(e.ReservedUID), "-g", fmt.Sprint(e.ReservedGID), "-o", strings.Join(append(options, e.MountDefaults...), ","),
-		"-E", "hash_alg=" + cmp.Or(e.Hash, "legacy")} // without dir_index, legacy is none
+	}
+	extended := "hash_alg=" + cmp.Or(e.Hash, "legacy") // without dir_index, legacy is none
+	if slices.Contains(e.Features, "mmp") {
+		// Not before: each open of a file system that has it takes 11 seconds.
+		args = append(args, "-O", "mmp")
+		extended += fmt.Sprintf(",mmp_update_interval=%d", e.MMPInterval)
+	}
+	args = append(args, "-E", extended)
 	if first != id { // keeps the seed
 		args = append(args, "-U", id)
 	}

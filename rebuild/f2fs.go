@@ -105,8 +105,11 @@ func (m made) mkfsF2FS(f *probes.F2FS, device string, options []string) Action {
 	if f.BlockSize != 4096 {
 		args = append(args, "-b", fmt.Sprint(f.BlockSize))
 	}
-	if len(f.Features) > 0 {
-		args = append(args, "-O", strings.Join(f.Features, ","))
+	features := slices.DeleteFunc(slices.Clone(f.Features), func(w string) bool {
+		return w == "quota" && slices.Equal(f.Quota, []string{"prjquota"}) // project_quota alone brings that one
+	})
+	if len(features) > 0 {
+		args = append(args, "-O", strings.Join(features, ","))
 	}
 	if f.Encoding != "" {
 		args = append(args, "-C", strings.Join(append([]string{f.Encoding}, f.EncodingFlags...), ":"))

@@ -23,7 +23,37 @@ import (
 func TestMain(m *testing.M) {
 	// what only root's PATH has is there all the same
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
-	os.Exit(m.Run())
+	if root := os.Getenv("ROOTWC_TOOLS"); root != "" {
+		dir, err := toolsOf(root)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		defer os.RemoveAll(dir)
+		os.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	}
+	m.Run()
+}
+
+// toolsOf makes a directory of scripts that run the tools of another release,
+// in its root as debootstrap makes one. They have the devices and /tmp of this
+// machine, in a mount namespace that ends with them; TMPDIR must be below one
+// of the two.
+func toolsOf(root string) (string, error) {
+	const enter = `#!/bin/sh
+exec unshare --mount sh -c 'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && mount --bind /tmp "$0/tmp" && exec chroot "$0" "$@"' %q %q "$@"
+`
+	dir, err := os.MkdirTemp("", "tools-")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"wipefs", "mkswap", "mke2fs", "tune2fs", "debugfs", "e2fsck", "mkfs.xfs", "xfs_db", "xfs_repair",
+		"mkfs.fat", "fsck.fat", "mkfs.exfat", "tune.exfat", "fsck.exfat", "mkfs.f2fs", "fsck.f2fs"} {
+		if err := os.WriteFile(filepath.Join(dir, name), fmt.Appendf(nil, enter, root, name), 0o755); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
 }
 
 // need skips a test where a tool is missing; make deps installs them.
@@ -258,6 +288,13 @@ func TestRecorded(t *testing.T) {
 			want, got := text(t, id, node), text(t, madeID, made)
 			if got != want && len(l.Notes) == 0 {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			for format, check := range map[string][]string{"ext": {"e2fsck", "-fn"}, "xfs": {"xfs_repair", "-n", "-f", "-o", "force_geometry"}} {
+				if fs, ok := made.(*probes.FileSystem); ok && strings.HasPrefix(fs.Type, format) {
+					if err := tool(append(check, image)...); err != nil {
+						t.Error(err)
+					}
+				}
 			}
 			t.Log(l.Notes, got == want)
 		})
