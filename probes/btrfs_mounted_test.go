@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rootwc/internal/oddfs"
 	"rootwc/internal/run"
 )
 
@@ -80,27 +81,9 @@ func readMounted(t testing.TB, dir string, devices ...string) *FileSystem {
 // oddSubvolumes makes subvolumes with everything that is recorded of them.
 func oddSubvolumes(t testing.TB, dir string) {
 	t.Helper()
-	at := func(path string) string { return filepath.Join(dir, path) }
-	create := func(path string) { btrfsRun(t, "btrfs", "-q", "subvolume", "create", "--", at(path)) }
-	create("@")
-	create("@home")
-	create("@home/with a blank")
-	if err := os.MkdirAll(at("@/var/lib/deep er"), 0o755); err != nil {
-		t.Fatal(err)
+	for _, args := range oddfs.Subvolumes(dir) {
+		btrfsRun(t, args...)
 	}
-	create("@/var/lib/deep er/machines")
-	create("@/var/lib/deep er/machines/one")
-	create("odd\xff\\n\x01ame")
-	create("gone")
-	btrfsRun(t, "btrfs", "property", "set", at("@home"), "compression", "zstd")
-	btrfsRun(t, "btrfs", "property", "set", at("@home/with a blank"), "compression", "none")
-	btrfsRun(t, "btrfs", "property", "set", dir, "compression", "lzo")
-	btrfsRun(t, "chattr", "+C", at("@/var/lib/deep er/machines"))
-	btrfsRun(t, "btrfs", "-q", "subvolume", "snapshot", "-r", at("@home"), at("@home-yesterday"))
-	btrfsRun(t, "btrfs", "-q", "subvolume", "snapshot", at("gone"), at("of-gone"))
-	btrfsRun(t, "btrfs", "-q", "subvolume", "delete", at("gone"))
-	btrfsRun(t, "btrfs", "subvolume", "set-default", at("@"))
-	btrfsRun(t, "btrfs", "filesystem", "label", dir, "label of\tthe mounted")
 }
 
 // theOddSubvolumes is what oddSubvolumes makes.

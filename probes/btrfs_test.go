@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"rootwc/internal/oddfs"
 	"rootwc/internal/run"
 )
 
@@ -81,7 +82,7 @@ func TestBtrfsOptions(t *testing.T) {
 	for round := range rounds(12) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(round)))
-			args, sizes, mixed := randomBtrfs(r)
+			args, sizes, mixed := oddfs.NewBtrfs(r)
 			images := btrfsImages(t, sizes...)
 			t.Log(run.Quote(args), len(images), "devices")
 			btrfsRun(t, append(args, images...)...)
@@ -96,56 +97,6 @@ func TestBtrfsOptions(t *testing.T) {
 			}
 		})
 	}
-}
-
-// randomBtrfs is a command for mkfs.btrfs, without its devices, and their
-// sizes.
-func randomBtrfs(r *rand.Rand) (args []string, sizes []int64, mixed bool) {
-	const mib = 1 << 20
-	args = []string{"mkfs.btrfs", "-q", "-f", "-K"}
-	add := func(words ...string) { args = append(args, words...) }
-	for range 1 + r.IntN(5)*r.IntN(2) {
-		sizes = append(sizes, (300+r.Int64N(400))*mib+r.Int64N(mib))
-	}
-	var profiles []string
-	for _, p := range []struct {
-		word  string
-		least int
-	}{{"single", 1}, {"dup", 1}, {"raid0", 2}, {"raid1", 2}, {"raid1c3", 3}, {"raid1c4", 4}, {"raid10", 4}, {"raid5", 3}, {"raid6", 4}} {
-		if len(sizes) >= p.least {
-			profiles = append(profiles, p.word)
-		}
-	}
-	if r.IntN(2) == 0 {
-		add("--csum", pick(r, "crc32c", "xxhash", "sha256", "blake2"))
-	}
-	if mixed = r.IntN(5) == 0; mixed {
-		profile := pick(r, profiles...)
-		add("-M", "-d", profile, "-m", profile)
-	} else {
-		if r.IntN(2) == 0 {
-			add("-n", pick(r, "4k", "8k", "32k", "64k"))
-		}
-		if r.IntN(3) > 0 {
-			add("-d", pick(r, profiles...))
-		}
-		if r.IntN(3) > 0 {
-			add("-m", pick(r, profiles...))
-		}
-	}
-	if r.IntN(2) == 0 {
-		add("-O", pick(r, "^extref", "^no-holes", "^skinny-metadata", "no-holes,^extref"))
-	}
-	if r.IntN(2) == 0 {
-		add("-R", pick(r, "free-space-tree", "^free-space-tree", "quota"))
-	}
-	if r.IntN(2) == 0 {
-		add("-L", pick(r, "plain", "with a blank", `quo"te$(x)\`, "Ünïcode ☃", strings.Repeat("x", 255)))
-	}
-	if r.IntN(4) == 0 {
-		add("-b", strconv.FormatInt(280*mib, 10))
-	}
-	return args, sizes, mixed
 }
 
 // compareSuper compares with btrfs inspect-internal dump-super.

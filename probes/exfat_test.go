@@ -1,47 +1,26 @@
 package probes
 
 import (
-	"fmt"
-	"math/bits"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rootwc/internal/oddfs"
 )
 
 func TestExFATOptions(t *testing.T) {
 	fsTools(t, "mkfs.exfat", "dump.exfat", "tune.exfat", "blkid")
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		size := 1 + rng.IntN(2000) // MiB
-		renew(t, image, uint64(size)<<20)
-		mkfs := []string{"mkfs.exfat"}
-		if chance(rng, 50) {
-			// mkfs.exfat makes what cannot be with clusters that are too large
-			mkfs = append(mkfs, "-c", fmt.Sprint(min(512<<rng.IntN(17), 4096<<bits.Len(uint(size)))))
-		}
-		if chance(rng, 30) {
-			mkfs = append(mkfs, "-b", fmt.Sprint(4096<<rng.IntN(12)))
-		}
-		if chance(rng, 30) {
-			mkfs = append(mkfs, "--pack-bitmap")
-		}
-		label := pick(rng, "", "A", "ELEVENCHARS", "größe", "日本", "😀", `$(a)"'`)
-		if label != "" {
-			mkfs = append(mkfs, "-L", label)
-		}
-		if _, err := fsRun(nil, append(mkfs, image)...); err != nil {
-			t.Log(err)
+		o := oddfs.NewExFAT(rng)
+		if !makeOdd(t, o.Odd, image) {
 			return false
 		}
-		if chance(rng, 50) {
-			mustRun(t, nil, "tune.exfat", "-I", fmt.Sprintf("0x%08x", rng.Uint32()), image)
-		}
-		t.Log(mkfs)
 		one := identifyImage(t, image)
 		compareExFAT(t, one, mustRun(t, nil, "dump.exfat", image))
-		if fs := one.node.(*FileSystem); fs.Label != label || fs.Unsupported != "" {
-			t.Errorf("got %+v, label %q", fs, label)
+		if fs := one.node.(*FileSystem); fs.Label != o.Label || fs.Unsupported != "" {
+			t.Errorf("got %+v, label %q", fs, o.Label)
 		}
 		if got := blkidType(t, image); got != one.name {
 			t.Errorf("%s, blkid says %s", one.name, got)

@@ -2,13 +2,14 @@ package probes
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"rootwc/internal/oddfs"
 )
 
 // fsConfig is an mke2fs.conf without any defaults.
@@ -25,23 +26,17 @@ func TestExtOptions(t *testing.T) {
 	config := fsConfig(t)
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		o := randomExt(rng)
-		renew(t, image, o.size)
-		if _, err := fsRun(config, append(o.mke2fs, image)...); err != nil {
-			t.Log(err)
-			return false
-		}
-		if _, err := fsRun(config, append(o.tune2fs, image)...); err != nil {
-			t.Log(err)
+		o := oddfs.NewExt(rng)
+		o.Env = config
+		if !makeOdd(t, o.Odd, image) {
 			return false
 		}
 		one := identifyImage(t, image)
-		t.Log(o.mke2fs, o.tune2fs)
 		fs := one.node.(*FileSystem)
 		compareExt(t, one, mustRun(t, nil, "dumpe2fs", "-h", image))
-		if fs.Unsupported != "" || fs.Label != o.label || !slices.Equal(fs.Ext.EncodingFlags, o.encodingFlags) ||
-			fs.Ext.OrphanFile != o.orphanFile && o.orphanFile > 0 && fs.Ext.Journal > 0 { // with a journal that is too large there is none, and no orphan file
-			t.Errorf("got %+v %+v, made with %q", fs, fs.Ext, o.mke2fs)
+		if fs.Unsupported != "" || fs.Label != o.Label || !slices.Equal(fs.Ext.EncodingFlags, o.EncodingFlags) ||
+			fs.Ext.OrphanFile != o.OrphanFile && o.OrphanFile > 0 && fs.Ext.Journal > 0 { // with a journal that is too large there is none, and no orphan file
+			t.Errorf("got %+v %+v, made with %q", fs, fs.Ext, o.Make)
 		}
 		if !fs.Ext.TestFS { // blkid has a type of its own for them
 			if got := blkidType(t, image); got != one.name {
@@ -59,141 +54,6 @@ func blkidType(t *testing.T, image string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(out)
-}
-
-// extOptions is how to make a file system.
-type extOptions struct {
-	size          uint64
-	mke2fs        []string
-	tune2fs       []string
-	label         string
-	encodingFlags []string
-	orphanFile    uint64
-}
-
-func randomExt(rng *rand.Rand) extOptions {
-	o := extOptions{size: uint64(8+rng.IntN(300)) << 20}
-	block := pick(rng, 1024, 1024, 2048, 4096, 4096, 4096, 65536)
-	on := func(percent int, words ...string) (all []string) {
-		for _, w := range words {
-			if chance(rng, percent) {
-				all = append(all, w)
-			}
-		}
-		return all
-	}
-	features := on(80, "ext_attr", "dir_index", "filetype", "sparse_super", "large_file")
-	var extended []string
-	if chance(rng, 70) {
-		features = append(features, "has_journal")
-	}
-	if chance(rng, 70) { // ext4
-		features = append(features, "extent")
-		features = append(features, on(50, "64bit", "huge_file", "dir_nlink", "extra_isize", "flex_bg", "ea_inode", "large_dir", "encrypt", "stable_inodes", "verity")...)
-		switch {
-		case chance(rng, 60):
-			features = append(features, "metadata_csum")
-			features = append(features, on(40, "metadata_csum_seed")...)
-		case chance(rng, 50):
-			features = append(features, "uninit_bg")
-		}
-		if slices.Contains(features, "has_journal") {
-			features = append(features, on(30, "fast_commit")...)
-			if chance(rng, 30) {
-				features = append(features, "orphan_file")
-				if chance(rng, 50) {
-					o.orphanFile = uint64(2 + rng.IntN(100))
-					extended = append(extended, fmt.Sprintf("orphan_file_size=%d", o.orphanFile))
-				}
-			}
-		}
-		if chance(rng, 20) {
-			features = append(features, "bigalloc")
-			o.mke2fs = append(o.mke2fs, "-C", fmt.Sprint(block<<(1+rng.IntN(5))))
-		}
-		if chance(rng, 25) {
-			features = append(features, "casefold")
-			extended = append(extended, "encoding=utf8")
-			if chance(rng, 50) {
-				o.encodingFlags = []string{"strict"}
-				extended = append(extended, "encoding_flags=strict")
-			}
-		}
-		if chance(rng, 40) {
-			features = append(features, "quota")
-			types := on(60, "usrquota", "grpquota")
-			if chance(rng, 40) {
-				features = append(features, "project")
-				types = append(types, "prjquota")
-			}
-			if len(types) > 0 {
-				extended = append(extended, "quotatype="+strings.Join(types, ":"))
-			}
-		}
-		features = append(features, on(10, "inline_data")...)
-		if slices.Contains(features, "flex_bg") && chance(rng, 60) {
-			o.mke2fs = append(o.mke2fs, "-G", fmt.Sprint(1<<rng.IntN(8)))
-		}
-	}
-	switch rng.IntN(6) {
-	case 0, 1, 2:
-		features = append(features, "resize_inode")
-		if !slices.Contains(features, "sparse_super") {
-			features = append(features, "sparse_super")
-		}
-		if chance(rng, 60) {
-			extended = append(extended, fmt.Sprintf("resize=%d", int(o.size)/block*(2+rng.IntN(500))))
-		}
-	case 3:
-		features = append(features, "meta_bg")
-	case 4:
-		features = append(features, "sparse_super2")
-		extended = append(extended, fmt.Sprintf("num_backup_sb=%d", rng.IntN(3)))
-	}
-	if chance(rng, 20) && !slices.Contains(features, "bigalloc") {
-		o.mke2fs = append(o.mke2fs, "-g", fmt.Sprint(256*(1+rng.IntN(block/32))))
-	}
-	if chance(rng, 30) {
-		extended = append(extended, fmt.Sprintf("stride=%d", 1+rng.IntN(1000)))
-	}
-	if chance(rng, 30) {
-		extended = append(extended, fmt.Sprintf("stripe_width=%d", 1+rng.IntN(100000)))
-	}
-	if chance(rng, 50) {
-		extended = append(extended, "hash_seed="+randomUUID(rng))
-	}
-	if chance(rng, 5) {
-		extended = append(extended, "test_fs")
-	}
-	if chance(rng, 10) {
-		o.mke2fs = append(o.mke2fs, "-o", pick(rng, "hurd", "freebsd", "linux"))
-	}
-	if slices.Contains(features, "has_journal") {
-		journal := []string{fmt.Sprintf("size=%d", max(1, block/1024)*(1+rng.IntN(3)))}
-		if slices.Contains(features, "fast_commit") && chance(rng, 50) {
-			journal = append(journal, fmt.Sprintf("fast_commit_size=%d", 64*(1+rng.IntN(10))))
-		}
-		o.mke2fs = append(o.mke2fs, "-J", strings.Join(journal, ","))
-	}
-	o.label = letters(rng, 16)
-	o.mke2fs = append(o.mke2fs, "-O", "none,"+strings.Join(features, ","), "-b", fmt.Sprint(block), "-I", fmt.Sprint(min(block, pick(rng, 128, 256, 256, 512, 1024))),
-		"-N", fmt.Sprint(32+rng.IntN(20000)), "-L", o.label, "-U", randomUUID(rng))
-	if len(extended) > 0 {
-		o.mke2fs = append(o.mke2fs, "-E", strings.Join(extended, ","))
-	}
-	o.mke2fs = append([]string{"mke2fs", "-q", "-F", "-F"}, o.mke2fs...)
-	o.tune2fs = []string{"tune2fs", "-r", fmt.Sprint(rng.IntN(500)), "-c", fmt.Sprint(pick(rng, -1, 0, 1, 30, 16000)), "-i", fmt.Sprint(pick(rng, 0, 1, 86400, 15552000)) + "s",
-		"-e", pick(rng, "continue", "remount-ro", "panic"), "-u", fmt.Sprint(rng.IntN(65536)), "-g", fmt.Sprint(rng.IntN(65536))}
-	if words := on(30, "debug", "bsdgroups", "user_xattr", "acl", "uid16", "nobarrier", "block_validity", "discard", "nodelalloc"); len(words) > 0 {
-		words = append(words, on(30, pick(rng, "journal_data", "journal_data_ordered", "journal_data_writeback"))...)
-		o.tune2fs = append(o.tune2fs, "-o", strings.Join(words, ","))
-	}
-	extended = on(50, "hash_alg="+pick(rng, "legacy", "half_md4", "tea"))
-	extended = append(extended, on(20, "mount_opts=data=journal nobarrier")...)
-	if len(extended) > 0 {
-		o.tune2fs = append(o.tune2fs, "-E", strings.Join(extended, ","))
-	}
-	return o
 }
 
 // compareExt holds what was read against what dumpe2fs -h prints.

@@ -7,19 +7,18 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"rootwc/internal/oddfs"
 )
 
 func TestFATOptions(t *testing.T) {
 	fsTools(t, "mkfs.vfat", "fsck.fat", "blkid")
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		o := randomFAT(rng)
-		renew(t, image, o.size)
-		if _, err := fsRun(nil, append(o.mkfs, image)...); err != nil {
-			t.Log(err)
+		o := oddfs.NewFAT(rng)
+		if !makeOdd(t, o.Odd, image) {
 			return false
 		}
-		t.Log(o.mkfs)
 		listing, _ := fsRun(nil, "fsck.fat", "-vn", image) // sees faults in odd ones
 		if !strings.Contains(listing, "sectors total") {
 			return false // and refuses some of what mkfs.fat made
@@ -27,61 +26,14 @@ func TestFATOptions(t *testing.T) {
 		one := identifyImage(t, image)
 		compareFAT(t, one, listing+mustRun(t, nil, "blkid", "-p", "-o", "export", image))
 		f := one.node.(*FileSystem).FAT
-		if want := fmt.Sprintf("0x%02x", o.drive); o.drive >= 0 && f.Drive != want {
+		if want := fmt.Sprintf("0x%02x", o.Drive); o.Drive >= 0 && f.Drive != want {
 			t.Errorf("drive %s, made with %s", f.Drive, want)
 		}
-		if f.Bits == 32 && o.backup > 0 && f.BackupBoot != uint64(o.backup) {
-			t.Errorf("backup boot sector %d, made with %d", f.BackupBoot, o.backup)
+		if f.Bits == 32 && o.Backup > 0 && f.BackupBoot != uint64(o.Backup) {
+			t.Errorf("backup boot sector %d, made with %d", f.BackupBoot, o.Backup)
 		}
 		return true
 	})
-}
-
-type fatOptions struct {
-	size          uint64
-	mkfs          []string
-	drive, backup int
-}
-
-func randomFAT(rng *rand.Rand) fatOptions {
-	o := fatOptions{drive: -1}
-	bits := pick(rng, 12, 16, 32)
-	switch bits {
-	case 12:
-		o.size = uint64(200+rng.IntN(8000)) << 10
-	case 16:
-		o.size = uint64(9000+rng.IntN(100000)) << 10
-	default:
-		o.size = uint64(40000+rng.IntN(400000)) << 10
-	}
-	o.mkfs = []string{"mkfs.vfat", "-F", fmt.Sprint(bits), "-i", fmt.Sprintf("%08x", rng.Uint32())}
-	option := func(percent int, name string, value any) {
-		if chance(rng, percent) {
-			o.mkfs = append(o.mkfs, name, fmt.Sprint(value))
-		}
-	}
-	option(30, "-S", pick(rng, 512, 1024, 2048, 4096))
-	option(30, "-s", 1<<rng.IntN(8))
-	option(30, "-R", 1+rng.IntN(300))
-	option(30, "-f", 1+rng.IntN(4))
-	option(20, "-M", pick(rng, "0xf0", "0xf8", "0xf9", "0xff"))
-	option(20, "-h", rng.IntN(100000))
-	option(20, "-g", fmt.Sprintf("%d/%d", 1+rng.IntN(255), 1+rng.IntN(63)))
-	if bits != 32 {
-		option(30, "-r", 16*(1+rng.IntN(100)))
-	} else if chance(rng, 20) {
-		o.backup = 2 + rng.IntN(5)
-		o.mkfs = append(o.mkfs, "-R", "32", "-b", fmt.Sprint(o.backup))
-	}
-	if chance(rng, 20) {
-		o.drive = rng.IntN(256)
-		o.mkfs = append(o.mkfs, "-D", fmt.Sprint(o.drive))
-	}
-	if chance(rng, 40) {
-		o.mkfs = append(o.mkfs, "-a")
-	}
-	option(50, "-n", strings.ToUpper(regexp.MustCompile(`[^a-zA-Z0-9 _$#~!%&'(){}@-]`).ReplaceAllString("A"+letters(rng, 10), "")))
-	return o
 }
 
 // compareFAT holds what was read against what fsck.fat -vn and blkid print.

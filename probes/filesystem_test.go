@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"rootwc/internal/oddfs"
 )
 
 // fsTools skips a test where one of the programs that make a file system and
@@ -70,6 +72,20 @@ func renew(t *testing.T, path string, size uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// makeOdd makes a file system on a new image, and says whether the tools do.
+func makeOdd(t *testing.T, o oddfs.Odd, image string) bool {
+	t.Helper()
+	renew(t, image, o.Size)
+	for _, args := range o.On(image) {
+		t.Logf("%q", args)
+		if _, err := fsRun(o.Env, args...); err != nil {
+			t.Log(err)
+			return false
+		}
+	}
+	return true
 }
 
 func openImage(t *testing.T, path string) medium {
@@ -156,26 +172,6 @@ func randomly(t *testing.T, usual int, one func(t *testing.T, rng *rand.Rand) (t
 	if refused > 20+4*rounds {
 		t.Error("that is too many")
 	}
-}
-
-func chance(rng *rand.Rand, percent int) bool { return rng.IntN(100) < percent }
-
-// letters is a label of up to n characters of one byte, some of them hostile.
-func letters(rng *rand.Rand, n int) string {
-	const all = `abcXYZ012 _-.$()"'\;&|<>*?[]{}!#~%` + "\n\t\x01"
-	b := make([]byte, rng.IntN(n+1))
-	for i := range b {
-		b[i] = all[rng.IntN(len(all))]
-	}
-	return string(b)
-}
-
-func randomUUID(rng *rand.Rand) string {
-	b := make([]byte, 16)
-	for i := range b {
-		b[i] = byte(rng.IntN(256))
-	}
-	return uuid(b)
 }
 
 // lines are the "Key: value" lines of a tool's listing.

@@ -2,45 +2,30 @@ package probes
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rootwc/internal/oddfs"
 )
 
 func TestSwapOptions(t *testing.T) {
 	fsTools(t, "mkswap", "swaplabel", "blkid")
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		renew(t, image, uint64(1<<20+rng.IntN(1<<30)))
-		mkswap := []string{"mkswap", "-q"}
-		page := pick(rng, 4096, 4096, 8192, 16384, 65536)
-		if page != 4096 {
-			mkswap = append(mkswap, "-p", fmt.Sprint(page))
-		}
-		id, label := randomUUID(rng), letters(rng, 15)
-		mkswap = append(mkswap, "-U", id, "-L", label, image)
-		size := uint64(0)
-		if chance(rng, 30) {
-			size = uint64(700+rng.IntN(300)) << 10
-			mkswap = append(mkswap, fmt.Sprint(size>>10))
-		}
-		if _, err := fsRun(nil, mkswap...); err != nil {
-			t.Log(err)
+		o := oddfs.NewSwap(rng)
+		if !makeOdd(t, o.Odd, image) {
 			return false
 		}
 		one := identifyImage(t, image)
 		s := one.node.(*Swap)
-		if size == 0 {
-			size = openImage(t, image).size
+		if one.id != ID(o.UUID) || s.Label != o.Label || s.LabelBytes != "" || s.Page != o.Page || s.Size != o.Used/s.Page*s.Page || s.Unsupported != "" || s.Endianness != "" {
+			t.Errorf("%q: got %s %+v", o.Make, one.id, s)
 		}
-		if one.id != ID(id) || s.Label != label || s.LabelBytes != "" || s.Page != uint64(page) || s.Size != size/s.Page*s.Page || s.Unsupported != "" || s.Endianness != "" {
-			t.Errorf("%q: got %s %+v", mkswap, one.id, s)
-		}
-		if listing := mustRun(t, nil, "swaplabel", image); page == 4096 && !strings.Contains(listing, id) {
-			t.Errorf("%s: swaplabel says %s", id, listing)
+		if listing := mustRun(t, nil, "swaplabel", image); o.Page == 4096 && !strings.Contains(listing, o.UUID) {
+			t.Errorf("%s: swaplabel says %s", o.UUID, listing)
 		}
 		return true
 	})

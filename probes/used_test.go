@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rootwc/internal/oddfs"
 )
 
 // TestUsed mounts file systems, uses them and reads them meanwhile, after a
@@ -37,7 +39,7 @@ func TestUsed(t *testing.T) {
 				t.Skipf("the kernel has no %s", c.kernel)
 			}
 			image := blank(t, 400<<20)
-			env := xfsSmall
+			env := oddfs.XFSSmall
 			if strings.HasPrefix(c.make[0], "mke2fs") {
 				env = config
 			}

@@ -24,6 +24,7 @@ type Layer struct {
 	Make  []Action
 	Open  []Action // "cryptsetup open": harmless to do once more
 	Close []Action // undoes Open
+	After []Action // done when all files are in place: what forbids writing
 	Notes []string // sentences on what will not be as it was
 }
 

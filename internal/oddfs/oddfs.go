@@ -1,0 +1,51 @@
+// Package oddfs thinks of unusual file systems, for the tests of the packages
+// that read them and make them again.
+package oddfs
+
+import (
+	"fmt"
+	"math/rand/v2"
+)
+
+// Odd is how a file system is made with tools.
+type Odd struct {
+	Size uint64     // of the device, in bytes
+	Make [][]string // commands, without the device
+	Last []string   // behind the device, in the first
+	Env  []string   // of each
+}
+
+// On are the commands for a device.
+func (o Odd) On(device string) [][]string {
+	all := make([][]string, len(o.Make))
+	for i, args := range o.Make {
+		all[i] = append(args[:len(args):len(args)], device)
+	}
+	all[0] = append(all[0], o.Last...)
+	return all
+}
+
+// Pick is one of several.
+func Pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
+
+// Chance is true in so many of 100 cases.
+func Chance(rng *rand.Rand, percent int) bool { return rng.IntN(100) < percent }
+
+// Letters is a label of up to n characters of one byte, some of them hostile.
+func Letters(rng *rand.Rand, n int) string {
+	const all = `abcXYZ012 _-.$()"'\;&|<>*?[]{}!#~%` + "\n\t\x01"
+	b := make([]byte, rng.IntN(n+1))
+	for i := range b {
+		b[i] = all[rng.IntN(len(all))]
+	}
+	return string(b)
+}
+
+// UUID is a random one of any version.
+func UUID(rng *rand.Rand) string {
+	b := make([]byte, 16)
+	for i := range b {
+		b[i] = byte(rng.IntN(256))
+	}
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
