@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -14,7 +15,7 @@ import (
 // disk with [Disk.Need] bytes. Nor has it the sector size, which sfdisk before
 // 2.37 does not know; later ones would move the partitions to other sectors.
 func (t *Table) Script() (script string, patch bool, err error) {
-	if err := t.writable(); err != nil {
+	if err := errors.Join(t.valid(), t.writable()); err != nil {
 		return "", false, err
 	}
 	var b strings.Builder

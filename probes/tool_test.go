@@ -6,10 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
+	"rootwc/internal/odds"
 	"rootwc/internal/run"
 )
 
@@ -84,24 +84,10 @@ func open(t testing.TB, path string) (*os.File, uint64) {
 	return f, uint64(info.Size())
 }
 
-// rounds is how often a random test runs: ROOTWC_ROUNDS asks for more.
-func rounds(usual int) int {
-	if n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS")); err == nil {
-		return n
-	}
-	return usual
-}
+func rounds(usual int) int { return odds.Rounds(usual) }
 
-// dice are random numbers that are the same each time for a round.
-func dice(round int) *rand.Rand { return rand.New(rand.NewPCG(4, uint64(round))) }
+func dice(round int) *rand.Rand { return odds.Dice(round) }
 
-func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+func pick[T any](r *rand.Rand, of ...T) T { return odds.Pick(r, of...) }
 
-// hostile are names that break out of whatever is not careful.
-var hostile = []string{
-	"", " ", "-rf", `"`, `\`, "'", "`id`", "$(id)", "${HOME}", "a\nb", "a\tb", "\x01\x1f\x7f", "a, name=b", "size=1", `\x41`, "# no comment",
-	"bøøt", "основной", "起動", "\u202egnp.exe", "\ufeffbom", "\u0085", "\uffff", "0123456789012345678901234567890123456", "ÿ\u00a0",
-}
-
-// beyond are names that sfdisk does not write.
-var beyond = []string{"💾", "𝕕𝕚𝕤𝕜 and more", "\U0010ffff"}
+var hostile, beyond = odds.Hostile, odds.Beyond
