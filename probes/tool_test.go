@@ -40,20 +40,8 @@ func tool(t testing.TB, stdin string, args ...string) string {
 }
 
 func tryTool(stdin string, args ...string) (string, error) {
-	out, _, err := run.Output(context.Background(), run.Command{Args: ofRelease(args), Stdin: strings.NewReader(stdin)})
+	out, _, err := run.Output(context.Background(), run.Command{Args: odds.OfRelease(args), Stdin: strings.NewReader(stdin)})
 	return string(out), err
-}
-
-// ofRelease runs a tool of another release instead of this machine's, in the
-// root that ROOTWC_TOOLS names, as debootstrap makes one. It has the devices
-// and /tmp of this machine, in a mount namespace that ends with it.
-func ofRelease(args []string) []string {
-	root := os.Getenv("ROOTWC_TOOLS")
-	if root == "" || args[0] == "losetup" {
-		return args
-	}
-	const enter = `mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && mount --bind /tmp "$0/tmp" && exec chroot "$0" "$@"`
-	return append([]string{"unshare", "--mount", "sh", "-c", enter, root}, args...)
 }
 
 // blankImage makes a sparse file of zeros.

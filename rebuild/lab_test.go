@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"rootwc/internal/odds"
 	"rootwc/internal/run"
 	"rootwc/probes"
 )
@@ -74,7 +75,7 @@ func (l *lab) tool(stdin string, args ...string) string {
 }
 
 func (l *lab) try(stdin string, args ...string) (string, error) {
-	out, _, err := run.Output(context.Background(), run.Command{Args: args, Stdin: strings.NewReader(stdin)})
+	out, _, err := run.Output(context.Background(), run.Command{Args: odds.OfRelease(args), Stdin: strings.NewReader(stdin)})
 	return string(out), err
 }
 
@@ -111,6 +112,9 @@ func (l *lab) tryDo(actions ...[]Action) error {
 	for _, a := range slices.Concat(actions...) {
 		if len(a.Args) > 1 && a.Args[0] == "lvm" {
 			a.Args = slices.Concat(a.Args[:2], l.insert, a.Args[2:])
+		}
+		if len(a.Args) > 0 {
+			a.Args = odds.OfRelease(a.Args)
 		}
 		if err := p.Do(context.Background(), a); err != nil {
 			l.Logf("%s", log.Bytes())

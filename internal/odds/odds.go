@@ -20,6 +20,18 @@ func Rounds(usual int) int {
 	return usual
 }
 
+// OfRelease runs a tool of another release instead of this machine's, in the
+// root that ROOTWC_TOOLS names, as debootstrap makes one. It has the devices
+// and /tmp of this machine, in a mount namespace that ends with it.
+func OfRelease(args []string) []string {
+	root := os.Getenv("ROOTWC_TOOLS")
+	if root == "" || args[0] == "losetup" {
+		return args
+	}
+	const enter = `mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && mount --bind /tmp "$0/tmp" && exec chroot "$0" "$@"`
+	return append([]string{"unshare", "--mount", "sh", "-c", enter, root}, args...)
+}
+
 // Dice are random numbers that are the same each time for a round.
 func Dice(round int) *rand.Rand { return rand.New(rand.NewPCG(4, uint64(round))) }
 
