@@ -64,6 +64,15 @@ func ReadVG(volumes ...Medium) (*Group, error) {
 	return &Group{ID: g.ID, VG: g.VG, Text: g.Text, LVs: g.LVs, PVs: pvs}, err
 }
 
+// ReadPV reads the identity of a physical volume.
+func ReadPV(m Medium) (ID, error) {
+	pv, err := readPV(m, m.Size)
+	if err != nil {
+		return "", err
+	}
+	return pv.ID, nil
+}
+
 // Group is a volume group with its physical and logical volumes.
 type Group struct {
 	ID   ID
