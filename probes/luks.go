@@ -51,10 +51,15 @@ type Keyslot struct {
 }
 
 // LUKSToken is a LUKS2 token; what it holds may be a secret and is not here.
+// That of the kernel's keyring holds the name of a key.
 type LUKSToken struct {
-	Type  string   `toml:"type"`
-	Slots []string `toml:"slots"`
+	Type        string   `toml:"type"`
+	Slots       []string `toml:"slots"`
+	Description string   `toml:"key-description"` // of type TokenKeyring
 }
+
+// TokenKeyring is the type of token that names a key in the kernel's keyring.
+const TokenKeyring = "luks2-keyring"
 
 const luksMagic, luksBackupMagic = "LUKS\xba\xbe", "SKUL\xba\xbe"
 

@@ -144,7 +144,7 @@ func formatLUKS2(t *testing.T, r *rand.Rand, path string, id ID) *LUKS {
 	for _, n := range r.Perm(32)[:r.IntN(3)] {
 		kind := pick(r, "luks2-keyring", "rootwc-note", "clevis")
 		if kind == "luks2-keyring" {
-			l.Token[ID(strconv.Itoa(n))] = &LUKSToken{kind, []string{strconv.Itoa(first)}}
+			l.Token[ID(strconv.Itoa(n))] = &LUKSToken{kind, []string{strconv.Itoa(first)}, "a $(key)"}
 			tool(t, "", "cryptsetup", "token", "add", "--token-id", fmt.Sprint(n), "--key-slot", fmt.Sprint(first), "--key-description", "a $(key)", path)
 			continue
 		}

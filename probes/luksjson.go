@@ -50,8 +50,9 @@ type luksKeyslot struct {
 }
 
 type luksToken struct {
-	Type     string   `json:"type"`
-	Keyslots []string `json:"keyslots"`
+	Type        string   `json:"type"`
+	Keyslots    []string `json:"keyslots"`
+	Description any      `json:"key_description"`
 }
 
 type luksSegment struct {
@@ -114,6 +115,9 @@ func (l *LUKS) readJSON(text []byte) error {
 		slots := append([]string(nil), t.Keyslots...)
 		slices.SortFunc(slots, compareIDs)
 		l.Token[id] = &LUKSToken{Type: t.Type, Slots: slots}
+		if text, ok := t.Description.(string); ok && t.Type == TokenKeyring {
+			l.Token[id].Description = text
+		}
 	}
 	return nil
 }

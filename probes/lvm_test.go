@@ -273,10 +273,19 @@ func TestVGParts(t *testing.T) {
 			pv := pvs[m[2]]
 			want[PVArea{ID(pv[2]), number(pv[3])*512 + number(m[3])*g.VG.Extent, number(m[1]) * g.VG.Extent}] = true
 		}
+		// of a cache volume, 8 MiB of 16
+		for _, m := range regexp.MustCompile(`(?s)\t\tvolume_cvol \{\n.*?"(pv\d+)", (\d+)`).FindAllStringSubmatch(string(text), -1) {
+			pv := pvs[m[1]]
+			want[PVArea{ID(pv[2]), number(pv[3])*512 + number(m[2])*g.VG.Extent, 8 << 20}] = true
+		}
 		if len(want) < least {
 			t.Errorf("%s: %d places of metadata", group, len(want))
 		}
-		for _, area := range g.Text.MetadataAreas() {
+		areas, err := g.Text.MetadataAreas()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, area := range areas {
 			if !want[area] {
 				t.Errorf("%s: %+v is no metadata", group, area)
 			}
@@ -291,8 +300,11 @@ func TestVGParts(t *testing.T) {
 	if fmt.Sprint(pools) != "[{pool 6 [2 3 4 5]}]" {
 		t.Errorf("%v", pools)
 	}
-	again := g.Text.NewPools().WithoutSnapshots()
-	if text := again.String(); strings.Contains(text, "before") || strings.Contains(text, `"snapshot"`) || fmt.Sprint(again.ThinPools()) != "[{pool 0 [2 3 4 5]}]" {
+	again, left, err := g.Text.NewPools().Restorable()
+	if err != nil || len(left) != 2 || left["before"] == "" || left["written"] == "" {
+		t.Errorf("left out are %q, %v", left, err)
+	}
+	if text := again.String(); strings.Contains(text, "before") || strings.Contains(text, `"snapshot"`) || strings.Contains(text, "written") || strings.Contains(text, "write_cvol") || fmt.Sprint(again.ThinPools()) != "[{pool 0 [2 3 4 5]}]" {
 		t.Errorf("%s", text)
 	}
 }

@@ -2,13 +2,14 @@ package probes
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"rootwc/internal/odds"
 )
 
 // lvmTool runs lvm on loop devices, without device-mapper: no volume is ever
@@ -96,20 +97,13 @@ func TestLVMHere(t *testing.T) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			r := dice(round)
 			l := newLVM(t, 200<<20, 300<<20, 250<<20)
-			group := pick(r, "g", "group-with-dashes", "a.b+c_d", "0"+strings.Repeat("x", 100))
+			group := pick(r, odds.Groups...)
 			for _, d := range l.devices {
-				args := []string{"pvcreate", "--pvmetadatacopies", pick(r, "1", "2"), "--metadatasize", fmt.Sprint(r.IntN(3000), "k")}
-				if r.IntN(3) == 0 {
-					args = append(args, "--dataalignment", pick(r, "2m", "64k", "3m"))
-				}
-				if r.IntN(3) == 0 {
-					args = append(args, "--bootloaderareasize", pick(r, "1m", "64k"))
-				}
-				l.run(append(args, d)...)
+				l.run(append(odds.PV(r), d)...)
 			}
-			l.run(append([]string{"vgcreate", "--physicalextentsize", pick(r, "4m", "1m", "128k"), "--alloc", pick(r, "normal", "cling", "anywhere", "contiguous"), group}, l.devices...)...)
+			l.run(append(odds.VG(r, group), l.devices...)...)
 			for n := range 1 + r.IntN(6) {
-				l.run(randomLV(r, group, n)...)
+				l.run(odds.LV(r, group, n)...)
 			}
 			if r.IntN(2) == 0 {
 				l.run("vgchange", "--addtag", "tag."+fmt.Sprint(round), "--addtag", "a/b=c!d:e#f&g-h", group)
@@ -117,18 +111,6 @@ func TestLVMHere(t *testing.T) {
 			l.compare(l.read())
 		})
 	}
-}
-
-func randomLV(r *rand.Rand, group string, n int) []string {
-	args := []string{"lvcreate", "--activate", "n", "--zero", "n", "--wipesignatures", "n", "--alloc", pick(r, "inherit", "anywhere", "normal"),
-		"--name", fmt.Sprint(pick(r, "lv", "x-y", "home.old", "_a"), n), "--size", fmt.Sprint(1+r.IntN(40), "m")}
-	if r.IntN(3) == 0 {
-		args = append(args, "--stripes", "2", "--stripesize", pick(r, "4k", "64k"))
-	}
-	if r.IntN(3) == 0 {
-		args = append(args, "--addtag", "os", "--addtag", "backup")
-	}
-	return append(args, "--permission", pick(r, "rw", "r"), group)
 }
 
 // TestVGTextRestores makes the groups of testdata again from their text alone:

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rootwc/internal/odds"
 )
 
 // TestReleases reads what the tools of other Debian releases made, and compares
@@ -112,7 +114,7 @@ func makeRelease(t *testing.T, dir string) {
 	}
 	l.run(append([]string{"vgcreate", "--addtag", "release", "group"}, l.devices...)...)
 	for n := range 4 {
-		l.run(randomLV(dice(n), "group", n)...)
+		l.run(odds.LV(dice(n), "group", n)...)
 	}
 	for i, d := range l.devices {
 		extract(fmt.Sprintf("group-%d", i), d, 128<<20, lvmParts(device(t, d), 128<<20)...)

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -14,13 +15,13 @@ import (
 // disk with [Disk.Need] bytes. Nor has it the sector size, which sfdisk before
 // 2.37 does not know; later ones would move the partitions to other sectors.
 func (t *Table) Script() (script string, patch bool, err error) {
-	if err := t.writable(); err != nil {
+	if err := errors.Join(t.valid(), t.writable()); err != nil {
 		return "", false, err
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "label: %s\n", t.Disk.Table)
 	if t.Disk.Table == tableGPT {
-		fmt.Fprintf(&b, "label-id: %s\nfirst-lba: %d\n", t.ID, t.Disk.FirstLBA)
+		fmt.Fprintf(&b, "label-id: %s\nfirst-lba: %d\n", t.ID, t.scriptFirstLBA())
 		if t.Disk.Entries != 0 {
 			fmt.Fprintf(&b, "table-length: %d\n", t.Disk.Entries)
 		}
@@ -43,6 +44,19 @@ func (t *Table) Script() (script string, patch bool, err error) {
 		patch = patch || more
 	}
 	return b.String(), patch, nil
+}
+
+// scriptFirstLBA is the first LBA for partitions as every sfdisk takes it.
+// That of util-linux 2.36 refuses one within a table of the usual length, also
+// where the table is a shorter one: only a partition makes that necessary.
+func (t *Table) scriptFirstLBA() uint64 {
+	first := max(t.Disk.FirstLBA, 2+128*gptEntrySize/t.Disk.Sector)
+	for _, p := range t.Partitions {
+		if p.FirstLBA < first {
+			return t.Disk.FirstLBA
+		}
+	}
+	return first
 }
 
 // A layout may come from a repository: what goes into a script is checked.

@@ -215,6 +215,9 @@ func (t *Table) readBoot(m medium, mbr []byte) ([]byte, error) {
 // WriteBoot puts boot code, as [Table.Boot] has it, on a disk that already has
 // this table. The sectors of the boot area behind the code become zero.
 func (t *Table) WriteBoot(disk io.WriterAt, boot []byte) error {
+	if err := t.valid(); err != nil {
+		return fmt.Errorf("cannot write boot code: %w", err)
+	}
 	at, n := t.bootArea()
 	whole := make([]byte, 512+min(n, bootLimit))
 	if copy(whole, boot) < len(boot) {
@@ -251,17 +254,37 @@ func (l *Layout) Table(disk ID) (*Table, error) {
 	return t, t.valid()
 }
 
+// lastLBA is behind all disks: what lies before it can be counted in bytes,
+// whatever the sector size.
+const lastLBA = 1 << 47
+
 // valid checks what a hand may have written.
 func (t *Table) valid() error {
 	var wrong []error
+	find := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	numbers, last := t.Disk.Entries, uint64(lastLBA)
+	switch {
+	case t.Disk.Table == tableDOS:
+		numbers, last = maxLibfdisk, 1<<32-1
+	case numbers == 0:
+		numbers = 128
+	}
+	if s := t.Disk.Sector; s < 512 || s > 1<<16 || s&(s-1) != 0 {
+		find("sectors of %d bytes", s)
+	}
+	if numbers > maxGPTEntries/gptEntrySize || t.Disk.FirstLBA > last {
+		find("%d entries, from LBA %d", numbers, t.Disk.FirstLBA)
+	}
 	for i, p := range t.Partitions {
 		switch {
 		case i > 0 && t.Partitions[i-1].Number == p.Number:
-			wrong = append(wrong, fmt.Errorf("partition %s: another one has the number %d", p.ID, p.Number))
-		case p.Number < 1:
-			wrong = append(wrong, fmt.Errorf("partition %s: number %d", p.ID, p.Number))
+			find("partition %s: another one has the number %d", p.ID, p.Number)
+		case p.Number < 1 || uint64(p.Number) > numbers:
+			find("partition %s: number %d", p.ID, p.Number)
 		case p.LastLBA < p.FirstLBA:
-			wrong = append(wrong, fmt.Errorf("partition %s: its last LBA %d is before its first, %d", p.ID, p.LastLBA, p.FirstLBA))
+			find("partition %s: its last LBA %d is before its first, %d", p.ID, p.LastLBA, p.FirstLBA)
+		case p.LastLBA > last:
+			find("partition %s: its last LBA %d is behind all disks", p.ID, p.LastLBA)
 		}
 	}
 	return errors.Join(wrong...)

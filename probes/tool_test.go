@@ -6,10 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
+	"rootwc/internal/odds"
 	"rootwc/internal/run"
 )
 
@@ -40,20 +40,8 @@ func tool(t testing.TB, stdin string, args ...string) string {
 }
 
 func tryTool(stdin string, args ...string) (string, error) {
-	out, _, err := run.Output(context.Background(), run.Command{Args: ofRelease(args), Stdin: strings.NewReader(stdin)})
+	out, _, err := run.Output(context.Background(), run.Command{Args: odds.OfRelease(args), Stdin: strings.NewReader(stdin)})
 	return string(out), err
-}
-
-// ofRelease runs a tool of another release instead of this machine's, in the
-// root that ROOTWC_TOOLS names, as debootstrap makes one. It has the devices
-// and /tmp of this machine, in a mount namespace that ends with it.
-func ofRelease(args []string) []string {
-	root := os.Getenv("ROOTWC_TOOLS")
-	if root == "" || args[0] == "losetup" {
-		return args
-	}
-	const enter = `mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && mount --bind /tmp "$0/tmp" && exec chroot "$0" "$@"`
-	return append([]string{"unshare", "--mount", "sh", "-c", enter, root}, args...)
 }
 
 // blankImage makes a sparse file of zeros.
@@ -84,24 +72,10 @@ func open(t testing.TB, path string) (*os.File, uint64) {
 	return f, uint64(info.Size())
 }
 
-// rounds is how often a random test runs: ROOTWC_ROUNDS asks for more.
-func rounds(usual int) int {
-	if n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS")); err == nil {
-		return n
-	}
-	return usual
-}
+func rounds(usual int) int { return odds.Rounds(usual) }
 
-// dice are random numbers that are the same each time for a round.
-func dice(round int) *rand.Rand { return rand.New(rand.NewPCG(4, uint64(round))) }
+func dice(round int) *rand.Rand { return odds.Dice(round) }
 
-func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+func pick[T any](r *rand.Rand, of ...T) T { return odds.Pick(r, of...) }
 
-// hostile are names that break out of whatever is not careful.
-var hostile = []string{
-	"", " ", "-rf", `"`, `\`, "'", "`id`", "$(id)", "${HOME}", "a\nb", "a\tb", "\x01\x1f\x7f", "a, name=b", "size=1", `\x41`, "# no comment",
-	"bøøt", "основной", "起動", "\u202egnp.exe", "\ufeffbom", "\u0085", "\uffff", "0123456789012345678901234567890123456", "ÿ\u00a0",
-}
-
-// beyond are names that sfdisk does not write.
-var beyond = []string{"💾", "𝕕𝕚𝕤𝕜 and more", "\U0010ffff"}
+var hostile, beyond = odds.Hostile, odds.Beyond
