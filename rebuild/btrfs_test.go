@@ -81,7 +81,7 @@ func TestRoundTripBtrfs(t *testing.T) {
 			want := node.(*probes.FileSystem)
 
 			// mkfs.btrfs takes no UUID that a device has already
-			must(t, append([]string{"wipefs", "-q", "-a"}, devices...), forget(devices))
+			must(t, append([]string{"wipefs", "-q", "-a"}, devices...), scanForget(devices))
 			for i := range sizes {
 				sizes[i] += rng.Int64N(100 << 20)
 			}
@@ -103,13 +103,13 @@ func TestRoundTripBtrfs(t *testing.T) {
 			if g, w := text(t, id, got), text(t, id, want); g != w {
 				t.Errorf("got\n%s\nwant\n%s", g, w)
 			}
-			must(t, forget(devices))
+			must(t, scanForget(devices))
 		})
 	}
 }
 
-// forget makes the kernel forget that devices belong together.
-func forget(devices []string) []string {
+// scanForget makes the kernel forget that devices belong together.
+func scanForget(devices []string) []string {
 	return append([]string{"btrfs", "device", "scan", "--forget"}, devices...)
 }
 
