@@ -22,7 +22,7 @@ type RAID struct {
 	Layout      string   `toml:"layout"`                    // as mdadm --create --layout takes it
 	Chunk       uint64   `toml:"chunk" unit:"bytes"`        // bytes
 	Size        uint64   `toml:"size" unit:"bytes"`         // bytes used of each device; zero where all of each is used
-	DataOffset  uint64   `toml:"data-offset" unit:"bytes"`  // bytes; zero for metadata 1.0 and 0.90, which stand behind the data
+	DataOffset  uint64   `toml:"data-offset" unit:"bytes"`  // bytes; zero for metadata 1.0 and 0.90, which stand behind the data, and when they differ
 	DataOffsets []string `toml:"data-offsets"`              // when they differ: bytes, in the order of On
 	BitmapChunk uint64   `toml:"bitmap-chunk" unit:"bytes"` // bytes; zero for no bitmap
 	BitmapDelay uint64   `toml:"bitmap-delay"`              // seconds, when not 5
@@ -200,6 +200,8 @@ func (a *RAID) take(members []*raidMember) {
 	}
 	if len(slices.Compact(slices.Clone(a.DataOffsets))) <= 1 {
 		a.DataOffsets = nil
+	} else {
+		a.DataOffset = 0
 	}
 }
 

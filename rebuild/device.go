@@ -104,9 +104,15 @@ func remove(device string) error {
 	if sysfs(device) == "" { // it stood on two, and is gone with the other
 		return nil
 	}
-	args := []string{"dmsetup", "remove", "--retry", device}
-	if strings.HasPrefix(device, "/dev/md") {
-		args = []string{"mdadm", "--stop", device}
+	args := []string{"mdadm", "--stop", device}
+	if !strings.HasPrefix(device, "/dev/md") {
+		// by number: the name may be anything, and dmsetup knows no dm-0
+		number, err := os.ReadFile(filepath.Join(sysfs(device), "dev"))
+		if err != nil {
+			return err
+		}
+		major, minor, _ := strings.Cut(strings.TrimSpace(string(number)), ":")
+		args = []string{"dmsetup", "remove", "--retry", "--major", major, "--minor", minor}
 	}
 	if err := settle(); err != nil {
 		return err

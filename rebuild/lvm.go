@@ -2,6 +2,7 @@ package rebuild
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rootwc/internal/run"
 	"rootwc/probes"
 )
 
@@ -68,7 +70,7 @@ func VG(name probes.ID, g *probes.VG, text *probes.VGText, pvs map[probes.ID]Phy
 	l.Make = append(l.Make, m.restore(whole.File))
 	l.Open = []Action{m.lvm("vgchange", "--activate", "y", "--ignoreactivationskip", string(name))}
 	for _, lv := range text.ReadOnly() {
-		l.Open = append(l.Open, m.writable(LVDevice(string(name), lv)))
+		l.Open = append(l.Open, writable(LVDevice(string(name), lv)))
 	}
 	l.Close = []Action{m.lvm("vgchange", "--activate", "n", string(name))}
 	for _, lv := range slices.Sorted(maps.Keys(left)) {
@@ -194,8 +196,25 @@ func (m vg) fillPool(pool probes.ThinPool) []Action {
 	return append(actions, m.lvm("lvchange", "--activate", "n", string(m.name)+"/"+pool.Name))
 }
 
-// writable opens a volume for writing that the group has as read-only: it is
-// empty now. The group's text stays as it is.
-func (m vg) writable(device string) Action {
-	return Action{Args: []string{"blockdev", "--setrw", device}}
+// writable lets a volume be written to that the group has as read-only: it is
+// empty now. The kernel gets the same table once more, with that permission;
+// the group's text stays as it is.
+func writable(device string) Action {
+	return Action{
+		Words: "let " + device + " be written to, until it is closed",
+		Do: func() error {
+			dmsetup := func(stdin, command string) (string, error) {
+				c := run.Command{Args: []string{"dmsetup", command, device}, Env: toolEnv(), Stdin: strings.NewReader(stdin)}
+				out, _, err := run.Output(context.Background(), c)
+				return string(out), err
+			}
+			table, err := dmsetup("", "table")
+			for _, command := range []string{"reload", "resume"} {
+				if err == nil {
+					_, err = dmsetup(table, command)
+				}
+			}
+			return err
+		},
+	}
 }

@@ -74,12 +74,18 @@ func RAIDDevice(id probes.ID, r *probes.RAID) string {
 // raidOptions are those of mdadm --create that the array as a whole has.
 func raidOptions(id probes.ID, r *probes.RAID) []string {
 	args := []string{"--uuid=" + string(id), "--metadata=" + r.Metadata, "--level=" + r.Level,
-		"--raid-devices=" + strconv.Itoa(r.Devices), "--spare-devices=" + strconv.Itoa(r.Spares)}
+		"--raid-devices=" + strconv.Itoa(r.Devices)}
 	add := func(option, value string) {
-		if value != "" && value != "0" && value != "0K" && value != "0s" {
+		if value != "" {
 			args = append(args, option+"="+value)
 		}
 	}
+	number := func(option string, n uint64, unit string) {
+		if n > 0 {
+			add(option, strconv.FormatUint(n, 10)+unit)
+		}
+	}
+	number("--spare-devices", uint64(r.Spares), "")
 	if r.Metadata != "0.90" { // which has no names
 		homehost := r.Homehost
 		if homehost == "" {
@@ -89,19 +95,19 @@ func raidOptions(id probes.ID, r *probes.RAID) []string {
 		add("--name", r.Name)
 	}
 	add("--layout", r.Layout)
-	add("--chunk", kib(r.Chunk))
-	add("--size", kib(r.Size))
+	number("--chunk", r.Chunk>>10, "K")
+	number("--size", r.Size>>10, "K")
 	if r.DataOffsets != nil {
 		args = append(args, "--data-offset=variable")
 	} else {
-		add("--data-offset", sectors(strconv.FormatUint(r.DataOffset, 10)))
+		number("--data-offset", r.DataOffset/512, "s")
 	}
 	switch r.Consistency {
 	case "bitmap":
 		args = append(args, "--bitmap=internal")
-		add("--bitmap-chunk", kib(r.BitmapChunk))
-		add("--delay", strconv.FormatUint(r.BitmapDelay, 10))
-		add("--write-behind", strconv.FormatUint(r.WriteBehind, 10))
+		number("--bitmap-chunk", r.BitmapChunk>>10, "K")
+		number("--delay", r.BitmapDelay, "")
+		number("--write-behind", r.WriteBehind, "")
 	case "ppl":
 		args = append(args, "--consistency-policy=ppl")
 	case "resync":
@@ -109,8 +115,6 @@ func raidOptions(id probes.ID, r *probes.RAID) []string {
 	}
 	return args
 }
-
-func kib(bytes uint64) string { return strconv.FormatUint(bytes>>10, 10) + "K" }
 
 // sectors is an offset in mdadm's unit for any; it has been checked.
 func sectors(bytes string) string {
