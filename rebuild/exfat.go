@@ -22,16 +22,18 @@ func (m made) exfat(fs *probes.FileSystem) (Layer, error) {
 	if fs.LabelBytes != "" {
 		m.label = fs.Label // with U+FFFD for what is no character
 	}
+	if table := x.Sectors * x.SectorSize / x.ClusterSize * 4; table > trialMost {
+		return Layer{Make: m.mkfsExFAT(x, help, nil), Notes: []string{"its parts lie where mkfs.exfat puts them: it is too large for a trial"}}, nil
+	}
 	var best Layer
 	var last error
 	for _, options := range exfatWays(x, help) {
-		make := func(device string) []Action { return m.mkfsExFAT(x, help, options, device) }
-		got, err := m.trial(x.Sectors*x.SectorSize, make)
+		got, err := m.trial(x.Sectors*x.SectorSize, func(try made) []Action { return try.mkfsExFAT(x, help, options) })
 		if err != nil {
 			last = err
 			continue
 		}
-		l := Layer{Make: make(m.devices[0]), Notes: m.changes(fs, got)}
+		l := Layer{Make: m.mkfsExFAT(x, help, options), Notes: m.changes(fs, got)}
 		if best.Make == nil || len(l.Notes) < len(best.Notes) {
 			best = l
 		}
@@ -44,6 +46,9 @@ func (m made) exfat(fs *probes.FileSystem) (Layer, error) {
 	}
 	return best, nil
 }
+
+// trialMost is how much the table may take that a trial writes.
+const trialMost = 64 << 20
 
 func (m made) checkExFAT(x *probes.ExFAT) error {
 	err := firstOf(
@@ -81,7 +86,7 @@ func exfatWays(x *probes.ExFAT, help string) [][]string {
 }
 
 // mkfsExFAT makes it on a whole device: there is no option for a size.
-func (m made) mkfsExFAT(x *probes.ExFAT, help string, options []string, device string) []Action {
+func (m made) mkfsExFAT(x *probes.ExFAT, help string, options []string) []Action {
 	args := append([]string{"mkfs.exfat", "-c", fmt.Sprint(x.ClusterSize)}, options...)
 	if m.label != "" {
 		args = append(args, "-L", m.label)
@@ -96,5 +101,5 @@ func (m made) mkfsExFAT(x *probes.ExFAT, help string, options []string, device s
 	if m.id != "" {
 		serial = "0x" + strings.Replace(string(m.id), "-", "", 1)
 	}
-	return []Action{command(append(args, "--", device)...), command("tune.exfat", "-I", serial, "--", device)}
+	return []Action{command(append(args, "--", m.devices[0])...), command("tune.exfat", "-I", serial, "--", m.devices[0])}
 }

@@ -30,14 +30,11 @@ func (m made) ext(e *probes.Ext) (Layer, error) {
 			return Layer{}, err
 		}
 	}
-	// The rescue system's own file would add features and defaults.
-	config := filepath.Join(m.work, "mke2fs.conf")
-	make, notes := m.mke2fs(e, first)
-	l.Notes = append(l.Notes, notes...)
-	l.Make = append(l.Make,
-		Action{File: config, Content: "[defaults]\n[fs_types]\n"},
-		Action{Args: make, Env: []string{"MKE2FS_CONFIG=" + config}},
-		command(m.tune2fs(e, id, first)...))
+	if err := m.tryExt(e, first); err != nil {
+		return Layer{}, err
+	}
+	l.Make, l.Notes = m.mke2fs(e, first)
+	l.Make = append(l.Make, command(m.tune2fs(e, id, first)...))
 	for _, set := range extSuperValues(e) {
 		l.Make = append(l.Make, command("debugfs", "-w", "-R", "set_super_value "+set, m.devices[0]))
 	}
@@ -83,6 +80,9 @@ func (m made) checkExt(e *probes.Ext) error {
 	if err != nil {
 		return err
 	}
+	if _, err := uuid("hash-seed", e.HashSeed); err != nil {
+		return err
+	}
 	for what, n := range map[string]uint64{"cluster-size": e.ClusterSize, "descriptor-size": e.DescriptorSize, "flex-group": e.FlexGroup} {
 		if n != 0 {
 			if err := powerOf2(what, n, 2, 1<<31); err != nil {
@@ -120,13 +120,43 @@ func (m made) checkExt(e *probes.Ext) error {
 	return nil
 }
 
-// mke2fs is the command that makes the file system.
-func (m made) mke2fs(e *probes.Ext, id string) (args, notes []string) {
+// extConfig is a file for mke2fs in which nothing is decided: the rescue
+// system's own would add features and defaults. It names the types, because
+// mke2fs complains of those it misses; -b wins over what they say.
+var extConfig = func() string {
+	text := "[defaults]\n[fs_types]\n"
+	for _, name := range []string{"ext3", "ext4", "floppy", "small", "big", "huge"} {
+		text += name + " = {\nblocksize = 4096\n}\n"
+	}
+	return text
+}()
+
+// tryExt has mke2fs check everything on a file without blocks, where it writes
+// nothing: this release may lack a feature. It has 64 bytes of memory for each
+// group, which a layout must not make it run out of.
+func (m made) tryExt(e *probes.Ext, id string) error {
+	const most = 1 << 24 // 2 PiB in the usual groups
+	perGroup := e.BlocksPerGroup
+	if perGroup == 0 {
+		perGroup = 8 * e.BlockSize
+	}
+	if e.Blocks/perGroup > most {
+		return fmt.Errorf("%d blocks are more than %d groups", e.Blocks, most)
+	}
+	return m.scratch(e.Blocks*e.BlockSize, func(try made) error {
+		actions, _ := try.mke2fs(e, id)
+		actions[1].Args = slices.Insert(actions[1].Args, 1, "-n")
+		return try.do(actions)
+	})
+}
+
+// mke2fs is how the file system is made.
+func (m made) mke2fs(e *probes.Ext, id string) (actions []Action, notes []string) {
 	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
 	features := slices.DeleteFunc(slices.Clone(e.Features), func(w string) bool {
 		return w == "read-only" || w == "mmp" || w == "quota" && len(e.Quota) == 0
 	})
-	args = []string{"mke2fs", "-q", "-F", "-O", strings.Join(append([]string{"none"}, features...), ","),
+	args := []string{"mke2fs", "-q", "-F", "-O", strings.Join(append([]string{"none"}, features...), ","),
 		"-b", number(e.BlockSize), "-I", number(e.InodeSize), "-N", number(e.Inodes), "-U", id, "-L", m.label}
 	if e.ClusterSize != 0 {
 		args = append(args, "-C", number(e.ClusterSize))
@@ -157,18 +187,15 @@ func (m made) mke2fs(e *probes.Ext, id string) (args, notes []string) {
 	}
 	extended, more := extExtended(e)
 	args = append(args, "-E", strings.Join(extended, ","), "--", m.devices[0], number(e.Blocks))
-	return args, append(notes, more...)
+	config := filepath.Join(m.work, "mke2fs.conf")
+	return []Action{{File: config, Content: extConfig}, {Args: args, Env: []string{"MKE2FS_CONFIG=" + config}}}, append(notes, more...)
 }
 
 // extExtended are the words for -E, which counts only once.
 func extExtended(e *probes.Ext) (list, notes []string) {
 	add := func(name string, value any) { list = append(list, fmt.Sprint(name, "=", value)) }
 	list = append(list, "nodiscard")
-	if e.HashSeed == "" {
-		add("hash_seed", "clear")
-	} else {
-		add("hash_seed", e.HashSeed)
-	}
+	add("hash_seed", cmp.Or(e.HashSeed, noUUID))
 	for _, set := range []struct {
 		name string
 		n    uint64

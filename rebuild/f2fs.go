@@ -24,17 +24,19 @@ func (m made) f2fs(fs *probes.FileSystem) (Layer, error) {
 	for m.label = m.label[:min(len(m.label), f2fsLabel)]; !utf8.ValidString(m.label); {
 		m.label = m.label[:len(m.label)-1]
 	}
+	if f.Blocks*f.BlockSize > f2fsTrial {
+		return Layer{Make: []Action{m.mkfsF2FS(f, nil)}, Notes: []string{"its segments and extensions are mkfs.f2fs's own: it is too large for a trial"}}, nil
+	}
 	try := func(options ...string) (*probes.FileSystem, error) {
-		return m.trial(f.Blocks*f.BlockSize, func(device string) []Action { return []Action{m.mkfsF2FS(f, device, options)} })
+		return m.trial(f.Blocks*f.BlockSize, func(try made) []Action { return []Action{try.mkfsF2FS(f, options)} })
 	}
 	var options []string
 	got, err := try()
 	if err != nil {
 		return Layer{}, err
 	}
-	var notes []string
-	for _, list := range []struct{ option, what, want, known string }{
-		{"-e", "cold", f.ColdExtensions, got.F2FS.ColdExtensions}, {"-E", "hot", f.HotExtensions, got.F2FS.HotExtensions},
+	for _, list := range []struct{ option, want, known string }{
+		{"-e", f.ColdExtensions, got.F2FS.ColdExtensions}, {"-E", f.HotExtensions, got.F2FS.HotExtensions},
 	} {
 		if more := f2fsMore(list.want, list.known); more != "" {
 			options = append(options, list.option, more)
@@ -51,9 +53,11 @@ func (m made) f2fs(fs *probes.FileSystem) (Layer, error) {
 			return Layer{}, err
 		}
 	}
-	notes = append(notes, m.changes(fs, got)...)
-	return Layer{Make: []Action{m.mkfsF2FS(f, m.devices[0], options)}, Notes: notes}, nil
+	return Layer{Make: []Action{m.mkfsF2FS(f, options)}, Notes: m.changes(fs, got)}, nil
 }
+
+// f2fsTrial is the largest that is tried: mkfs.f2fs writes some thousandth of it.
+const f2fsTrial = 256 << 30
 
 // f2fsLabel is how many bytes mkfs.f2fs takes, though the medium has room for
 // more.
@@ -97,8 +101,8 @@ func (m made) checkF2FS(f *probes.F2FS) error {
 	return nil
 }
 
-// mkfsF2FS is the command for a device, or the trial of it.
-func (m made) mkfsF2FS(f *probes.F2FS, device string, options []string) Action {
+// mkfsF2FS is the command.
+func (m made) mkfsF2FS(f *probes.F2FS, options []string) Action {
 	id := cmp.Or(string(m.id), noUUID)
 	args := []string{"mkfs.f2fs", "-f", "-q", "-t", "0", "-w", fmt.Sprint(f.SectorSize), "-U", id, "-l", m.label,
 		"-s", fmt.Sprint(f.SegmentsPerSection), "-z", fmt.Sprint(f.SectionsPerZone)}
@@ -117,7 +121,7 @@ func (m made) mkfsF2FS(f *probes.F2FS, device string, options []string) Action {
 	if f.LargeNATBitmap {
 		args = append(args, "-i")
 	}
-	return command(append(append(args, options...), "--", device, strconv.FormatUint(f.Blocks*f.BlockSize/f.SectorSize, 10))...)
+	return command(append(append(args, options...), "--", m.devices[0], strconv.FormatUint(f.Blocks*f.BlockSize/f.SectorSize, 10))...)
 }
 
 // f2fsMore are the extensions beyond those that mkfs.f2fs knows itself.

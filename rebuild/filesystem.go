@@ -186,8 +186,9 @@ func words(what string, lists ...[]string) error {
 	return nil
 }
 
-// maxSize bounds sizes in bytes, so that no product of two overflows.
-const maxSize = 1 << 62
+// maxSize is an exabyte, more than any device has. Below it no product of two
+// values overflows.
+const maxSize = 1 << 60
 
 // sized checks that so many blocks are a size at all.
 func sized(what string, blocks, blockSize uint64) error {

@@ -1,49 +1,64 @@
 package rebuild
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"path/filepath"
 
 	"rootwc/probes"
 )
 
-// trial makes a file system on a file without blocks and reads it: some tools
-// reckon by rules that differ between their releases, and take no size of a
-// table or number of segments. The file takes what the tool writes there.
-func (m made) trial(size uint64, make func(device string) []Action) (*probes.FileSystem, error) {
+// scratch does something with a device that is a file without blocks. Some
+// tools have rules that differ between their releases: what one will do shows
+// only when it is tried. The file takes what the tool writes there.
+func (m made) scratch(size uint64, f func(try made) error) error {
 	dir, err := os.MkdirTemp("", "rootwc-trial-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "device")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		return nil, err
+	m.work, m.devices = dir, []string{filepath.Join(dir, "device")}
+	if err := os.WriteFile(m.devices[0], nil, 0o600); err != nil {
+		return err
 	}
-	if err := os.Truncate(path, int64(size)); err != nil {
-		return nil, err
+	if err := os.Truncate(m.devices[0], int64(size)); err != nil {
+		return err
 	}
+	return f(m)
+}
+
+func (m made) do(actions []Action) error {
 	var p Performer
-	for _, a := range make(path) {
+	for _, a := range actions {
 		if err := p.Do(m.ctx, a); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	_, node, err := probes.Identify(m.ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	fs, ok := node.(*probes.FileSystem)
-	if !ok {
-		return nil, fmt.Errorf("a trial made no file system")
-	}
-	return fs, nil
+	return nil
+}
+
+// trial is the file system that actions make.
+func (m made) trial(size uint64, actions func(try made) []Action) (fs *probes.FileSystem, err error) {
+	err = m.scratch(size, func(try made) error {
+		if err := try.do(actions(try)); err != nil {
+			return err
+		}
+		f, err := os.Open(try.devices[0])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, node, err := probes.Identify(m.ctx, f)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if fs, ok = node.(*probes.FileSystem); !ok {
+			return errors.New("the trial of it made nothing")
+		}
+		return nil
+	})
+	return fs, err
 }
 
 // changes are sentences on what will not be as it was.

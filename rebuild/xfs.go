@@ -3,13 +3,10 @@ package rebuild
 import (
 	"cmp"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
-	"rootwc/internal/run"
 	"rootwc/probes"
 )
 
@@ -123,23 +120,18 @@ func (m made) mkfsXFS(x *probes.XFS, id string) (Action, error) {
 	if err != nil {
 		return Action{}, err
 	}
-	dir, err := os.MkdirTemp("", "rootwc-xfs-")
-	if err != nil {
-		return Action{}, err
-	}
-	defer os.RemoveAll(dir)
 	for log := x.LogSize; ; log *= 2 {
 		options := m.xfsOptions(x, id, log, help)
 		var env []string
 		if x.Blocks*x.BlockSize < 300<<20 || log < xfsUsualLog || x.Blocks <= x.GroupBlocks {
 			env = xfsSmall
 		}
-		try := append(options, "-N", "-d", "file,name="+filepath.Join(dir, "none")+","+xfsData(x))
-		if _, _, err = run.Output(m.ctx, run.Command{Args: try, Env: env}); err == nil {
-			return Action{Args: append(options, "-d", xfsData(x), "--", m.devices[0]), Env: env}, nil
-		}
-		if log >= xfsUsualLog {
-			return Action{}, err
+		err := m.scratch(0, func(try made) error {
+			args := append(options, "-N", "-d", "file,name="+try.devices[0]+","+xfsData(x))
+			return try.do([]Action{{Args: args, Env: env}})
+		})
+		if err == nil || log >= xfsUsualLog {
+			return Action{Args: append(options, "-d", xfsData(x), "--", m.devices[0]), Env: env}, err
 		}
 	}
 }
