@@ -153,7 +153,7 @@ func (p *Partition) place() EFIPlace {
 // Option is an entry as a variable of the firmware holds it, for the partition
 // as the layout has it.
 func (l *Layout) Option(e *EFIEntry) ([]byte, error) {
-	id := e.Partition.id()
+	id := e.Partition.ID()
 	p := l.Partition[id]
 	if p == nil {
 		return nil, fmt.Errorf("no partition %s", quote(string(id)))

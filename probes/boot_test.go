@@ -96,7 +96,7 @@ func testEntries(t *testing.T, dir string) {
 			}
 		}
 		if !strings.HasPrefix(line, want) || !strings.Contains(line, `/File(`+e.Loader[:min(len(e.Loader), 6)]) ||
-			!strings.Contains(line, strings.TrimSuffix(string(e.Partition.id()), "-01")) || !strings.Contains(line, e.ASCII) {
+			!strings.Contains(line, strings.TrimSuffix(string(e.Partition.ID()), "-01")) || !strings.Contains(line, e.ASCII) {
 			t.Errorf("efibootmgr has %q, want %q, %+v", line, want, e)
 		}
 	}

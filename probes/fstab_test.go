@@ -56,7 +56,7 @@ func FuzzTables(f *testing.F) {
 	f.Fuzz(func(t *testing.T, fstab, crypttab string) {
 		_ = l.CheckTables(fstab, crypttab)
 		for id, m := range l.Mounts(fstab, crypttab) {
-			if l.FileSystem[m.On.id()] == nil || !filepath.IsAbs(string(id)) {
+			if l.FileSystem[m.On.ID()] == nil || !filepath.IsAbs(string(id)) {
 				t.Fatalf("mount %q on %q", id, m.On)
 			}
 		}

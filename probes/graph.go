@@ -118,3 +118,80 @@ func (l *Layout) set(n node) {
 		}
 	}
 }
+
+// Nodes are all nodes of the layout, in the order of its text.
+func (l *Layout) Nodes() (refs []Ref) {
+	for n := range l.nodes() {
+		refs = append(refs, n.ref)
+	}
+	return refs
+}
+
+// On are the nodes that one stands on.
+func (l *Layout) On(ref Ref) []Ref {
+	for n := range l.nodes() {
+		if n.ref == ref {
+			return n.on()
+		}
+	}
+	return nil
+}
+
+// Name is what a reader knows a node by: its label or name, or its ID.
+func (l *Layout) Name(ref Ref) string {
+	for n := range l.nodes() {
+		if n.ref == ref {
+			return n.name()
+		}
+	}
+	return string(ref)
+}
+
+// Without is the layout without some of its nodes.
+func (l *Layout) Without(left map[Ref]bool) *Layout {
+	some := newLayout()
+	some.Format = l.Format
+	for n := range l.nodes() {
+		if !left[n.ref] {
+			some.set(n)
+		}
+	}
+	return some
+}
+
+// Bare is the layout without what comes with the files of the machine: mounts,
+// swap files, boot code, and subvolumes that are read-only in the end.
+func (l *Layout) Bare() *Layout {
+	left := map[Ref]bool{}
+	for id := range l.Mount {
+		left[Ref("mount."+id)] = true
+	}
+	for id, s := range l.Swap {
+		left[Ref("swap."+id)] = s.File != ""
+	}
+	bare := l.Without(left)
+	for id, d := range bare.Disk {
+		without := *d
+		without.BootCode = ""
+		bare.Disk[id] = &without
+	}
+	for id, fs := range bare.FileSystem {
+		if fs.Btrfs != nil {
+			bare.FileSystem[id] = fs.writable()
+		}
+	}
+	return bare
+}
+
+// writable is a btrfs of which no subvolume is read-only.
+func (fs *FileSystem) writable() *FileSystem {
+	w, b := *fs, *fs.Btrfs
+	b.Subvolume = map[ID]*BtrfsSubvolume{}
+	for id, s := range fs.Btrfs.Subvolume {
+		one := *s
+		one.ReadOnly = false
+		b.Subvolume[id] = &one
+	}
+	w.Btrfs = &b
+	return &w
+}

@@ -14,8 +14,14 @@ type ID string
 // Ref names a node with its kind: "partition.29a3ec04-…", "lv.vg0/root".
 type Ref string
 
-// id is the node's name within its kind.
-func (r Ref) id() ID {
+// Kind is the kind of the node: "partition".
+func (r Ref) Kind() string {
+	kind, _, _ := strings.Cut(string(r), ".")
+	return kind
+}
+
+// ID is the node's name within its kind.
+func (r Ref) ID() ID {
 	_, id, _ := strings.Cut(string(r), ".")
 	return ID(id)
 }

@@ -95,7 +95,7 @@ func (r *bootReader) loaders() {
 // the layout, or where they usually are. The files need not be there yet.
 func ESPs(root fs.FS, layout *Layout) (dirs []string) {
 	for id, m := range layout.Mount {
-		f := layout.FileSystem[m.On.id()]
+		f := layout.FileSystem[m.On.ID()]
 		if f != nil && f.Type == "vfat" && fs.ValidPath(strings.TrimPrefix(string(id), "/")) {
 			dirs = append(dirs, strings.TrimPrefix(string(id), "/"))
 		}

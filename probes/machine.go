@@ -207,3 +207,12 @@ func (m Machine) readBoot(layout *Layout) (*Boot, []string, error) {
 	}
 	return ReadBoot(root.FS(), m.Sys, os.DirFS(m.Proc), layout)
 }
+
+// deviceOfFile is the number of the device that a file is on, "8:1".
+func deviceOfFile(path string) (string, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev)), nil
+}

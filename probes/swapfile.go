@@ -47,7 +47,7 @@ func (b *builder) name(line CrypttabLine) {
 		return
 	}
 	for _, l := range b.Layout.standing("luks", ref) {
-		if luks := b.Layout.LUKS[l.id()]; luks.Mapping == "" {
+		if luks := b.Layout.LUKS[l.ID()]; luks.Mapping == "" {
 			luks.Mapping = line.Name
 		}
 	}

@@ -55,7 +55,7 @@ func (c *tableCheck) crypttab(line CrypttabLine) {
 		return
 	}
 	c.names[line.Name] = headers[0]
-	if was := c.layout.LUKS[headers[0].id()].Mapping; was != "" && was != line.Name {
+	if was := c.layout.LUKS[headers[0].ID()].Mapping; was != "" && was != line.Name {
 		c.find(file, line.Line, "%s is opened as %s, it was %s", headers[0], quoteIfOdd(line.Name), quoteIfOdd(was))
 	}
 }
@@ -94,7 +94,7 @@ func (c *tableCheck) fstab(line FstabLine) {
 		}
 		return
 	}
-	if fs := c.layout.FileSystem[standing[0].id()]; kind == "filesystem" && fs.Btrfs != nil {
+	if fs := c.layout.FileSystem[standing[0].ID()]; kind == "filesystem" && fs.Btrfs != nil {
 		c.subvolume(line, fs.Btrfs)
 	}
 }
