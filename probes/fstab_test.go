@@ -199,4 +199,8 @@ box /srv/box.img none luks
 		got := &Layout{Format: Format, Mount: mounts}
 		t.Errorf("%v", Compare(&Layout{Mount: want}, got))
 	}
+	names := tablesLayout(t).Mappings(crypt + "again UUID=1b7c2978-8550-41dd-b91c-cdf88b614062\ngone UUID=x\n")
+	if want := map[ID]string{"1b7c2978-8550-41dd-b91c-cdf88b614062": "again"}; !reflect.DeepEqual(names, want) {
+		t.Errorf("got %v, want %v", names, want)
+	}
 }
