@@ -169,6 +169,9 @@ func (r *bootReader) resume() {
 		if v, ok := strings.CutPrefix(word, "resume="); ok {
 			spec = v
 		}
+		if strings.HasPrefix(word, "resume_offset=") {
+			r.find("the command line has %s: a swap file that is made again is elsewhere", quoteIfOdd(word))
+		}
 	}
 	if spec == "" {
 		from = "initramfs-tools"

@@ -192,7 +192,7 @@ func TestBrokenOptions(t *testing.T) {
 	for _, e := range []EFIEntry{
 		{Label: "a\x00b"}, {LabelUTF16: "zz"}, {LabelUTF16: "00"}, {LabelUTF16: "0000"}, {Data: "0"}, {Attributes: []string{"active"}},
 		{Attributes: []string{"bit-32"}}, {Path: []string{"media"}}, {Path: []string{"media/999:"}}, {Path: []string{"x/1:"}}, {Path: []string{"media/4:0"}},
-		{Path: slices.Repeat([]string{"media/4:" + strings.Repeat("00", 4096)}, 3)},
+		{ASCII: strings.Repeat("a", maxVariable)}, {Path: slices.Repeat([]string{"media/4:" + strings.Repeat("00", 4096)}, 3)},
 	} {
 		if b, err := e.Encode("5eed0001-01", place); err == nil {
 			t.Errorf("%+v: got %x", e, b)

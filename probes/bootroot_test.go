@@ -192,6 +192,7 @@ command-line = "resume=UUID=a50d484d-9a4c-44c7-a3c1-6128d9f69e30 resume_offset=3
 command-line-of = "/proc/cmdline"
 resume = "swap.8a5e0001-0000-4000-8000-000000000002"
 `,
+		findings: []string{"the command line has resume_offset=34816: a swap file that is made again is elsewhere"},
 	}, {
 		name: "nothing",
 		want: "format = \"1.0.0\"\n",

@@ -289,7 +289,11 @@ func (e *EFIEntry) Encode(partuuid string, place EFIPlace) ([]byte, error) {
 	}
 	b := binary.LittleEndian.AppendUint32(nil, bits)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(path)))
-	return slices.Concat(b, label, []byte{0, 0}, path, units(e.Arguments), []byte(e.ASCII), data), nil
+	b = slices.Concat(b, label, []byte{0, 0}, path, units(e.Arguments), []byte(e.ASCII), data)
+	if len(b) > maxVariable {
+		return nil, fmt.Errorf("%d bytes are more than a variable has", len(b))
+	}
+	return b, nil
 }
 
 // bits are the attributes as the variable holds them.

@@ -1,6 +1,8 @@
 package probes
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -46,6 +48,63 @@ func TestParseCrypttab(t *testing.T) {
 	if got := ParseCrypttab(text); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+}
+
+// TestFstabAsFindmnt compares with libmount, which mount reads the table with.
+// One thing differs: it passes over lines whose last fields are no numbers, and
+// systemd does not.
+func TestFstabAsFindmnt(t *testing.T) {
+	need(t, "findmnt")
+	compared := 0
+	for round := range rounds(10) {
+		r := dice(round)
+		var text strings.Builder
+		for range 1 + r.IntN(8) {
+			if r.IntN(6) == 0 {
+				text.WriteString(pick(r, "\n", "# comment\n", " \t # comment\n", "/dev/one\n", "/dev/a /two\n", "  \n"))
+				continue
+			}
+			text.WriteString(pick(r, "", "  ", "\t"))
+			text.WriteString(pick(r, "UUID=ab-12", `LABEL=a\040b`, `LABEL="q"`, "/dev/mapper/a-b", "tmpfs", "nas:/x", `/dev/disk/by-label/a\x20b`, "ä", "a#b"))
+			for _, field := range []string{
+				pick(r, "/", "none", `/a\040b\011c\134d`, `/odd\z\04`, "/ä\u00a0b"), pick(r, "ext4", "auto", "none", "swap", "udf,iso9660"),
+				pick(r, "defaults", "rw,nofail", `c="x\054y"`, "subvol=@,x-a=b#c"), pick(r, "0", "1"), pick(r, "0", "2"), pick(r, "", "# c"),
+			} {
+				text.WriteString(pick(r, " ", "\t", " \t ") + field)
+				if r.IntN(20) == 0 {
+					break
+				}
+			}
+			text.WriteString(pick(r, "", " ", "\r") + "\n")
+		}
+		file := filepath.Join(t.TempDir(), "fstab")
+		if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var said struct {
+			Filesystems []struct{ Source, Target, Fstype, Options string }
+		}
+		// an empty table is an exit status of 1
+		out, _ := tryTool("", "findmnt", "--json", "--list", "--tab-file", file, "-o", "SOURCE,TARGET,FSTYPE,OPTIONS")
+		if err := json.Unmarshal([]byte(out), &said); err != nil && out != "" {
+			t.Fatalf("%v in %s", err, out)
+		}
+		var want, got []string
+		for _, l := range said.Filesystems {
+			want = append(want, fmt.Sprintf("%q %q %q %q", l.Source, l.Target, l.Fstype, l.Options))
+		}
+		for _, l := range ParseFstab(text.String()) {
+			got = append(got, fmt.Sprintf("%q %q %q %q", l.Source, l.Target, l.Type, strings.Join(l.Options, ",")))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("round %d: %s\ngot\n%s\nwant\n%s", round, &text, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		compared += len(want)
+	}
+	if compared == 0 {
+		t.Error("findmnt has said nothing")
+	}
+	t.Logf("%d lines", compared)
 }
 
 // FuzzTables reads any texts as tables, and checks and mounts what comes out.
@@ -198,5 +257,9 @@ box /srv/box.img none luks
 	if !reflect.DeepEqual(mounts, want) {
 		got := &Layout{Format: Format, Mount: mounts}
 		t.Errorf("%v", Compare(&Layout{Mount: want}, got))
+	}
+	names := tablesLayout(t).Mappings(crypt + "again UUID=1b7c2978-8550-41dd-b91c-cdf88b614062\ngone UUID=x\n")
+	if want := map[ID]string{"1b7c2978-8550-41dd-b91c-cdf88b614062": "again"}; !reflect.DeepEqual(names, want) {
+		t.Errorf("got %v, want %v", names, want)
 	}
 }

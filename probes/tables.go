@@ -11,10 +11,7 @@ import (
 // sentences say which lines will not find their devices on a machine that is
 // set up by it.
 func (l *Layout) CheckTables(fstab, crypttab string) []string {
-	c := tableCheck{layout: l, names: map[string]Ref{}}
-	for _, line := range ParseCrypttab(crypttab) {
-		c.crypttab(line)
-	}
+	c := l.startCheck(crypttab)
 	for _, line := range ParseFstab(fstab) {
 		c.fstab(line)
 	}
@@ -26,6 +23,15 @@ type tableCheck struct {
 	layout   *Layout
 	names    map[string]Ref // mappings of crypttab; "" for one without a header
 	findings []string
+}
+
+// startCheck checks crypttab, whose names fstab may use.
+func (l *Layout) startCheck(crypttab string) *tableCheck {
+	c := &tableCheck{layout: l, names: map[string]Ref{}}
+	for _, line := range ParseCrypttab(crypttab) {
+		c.crypttab(line)
+	}
+	return c
 }
 
 func (c *tableCheck) find(file string, line int, format string, args ...any) {
@@ -161,10 +167,7 @@ var bootOnly = []string{"defaults", "rw", "auto", "noauto", "nofail", "_netdev",
 // Lines whose device is not in the layout are left out; [Layout.CheckTables]
 // tells of them.
 func (l *Layout) Mounts(fstab, crypttab string) map[ID]*Mount {
-	c := tableCheck{layout: l, names: map[string]Ref{}}
-	for _, line := range ParseCrypttab(crypttab) {
-		c.crypttab(line)
-	}
+	c := l.startCheck(crypttab)
 	mounts := map[ID]*Mount{}
 	for _, line := range ParseFstab(fstab) {
 		ref, why, headless := c.source(line)
@@ -186,4 +189,15 @@ func (l *Layout) Mounts(fstab, crypttab string) map[ID]*Mount {
 		mounts[ID(path.Clean(line.Target))] = m
 	}
 	return mounts
+}
+
+// Mappings are the names that crypttab gives to LUKS devices, by their UUIDs.
+func (l *Layout) Mappings(crypttab string) map[ID]string {
+	names := map[ID]string{}
+	for name, ref := range l.startCheck(crypttab).names {
+		if id := ref.id(); id != "" && (names[id] == "" || name < names[id]) {
+			names[id] = name
+		}
+	}
+	return names
 }

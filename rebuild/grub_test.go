@@ -91,7 +91,7 @@ func TestGRUB(t *testing.T) {
 
 func TestInitramfs(t *testing.T) {
 	const in = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin chroot /mnt "
-	const why = ", and disk d was on ata and is on nvme: "
+	const why = `, and disk "d" was on "ata" and is on "nvme": `
 	for _, c := range []struct {
 		generator, setting, now string
 		want, note              string

@@ -45,7 +45,7 @@ func buses(was, is *probes.Inventory) (words []string) {
 	for _, id := range slices.Sorted(maps.Keys(was.Disk)) {
 		a, b := was.Disk[id], is.Disk[id]
 		if a != nil && b != nil && a.Bus != b.Bus && a.Bus != "" && b.Bus != "" {
-			words = append(words, fmt.Sprintf("disk %s was on %s and is on %s", id, a.Bus, b.Bus))
+			words = append(words, fmt.Sprintf("disk %q was on %q and is on %q", id, a.Bus, b.Bus))
 		}
 	}
 	return words

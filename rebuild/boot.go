@@ -25,7 +25,7 @@ func Entries(old *probes.Boot, layout *probes.Layout, vars Variables, present fu
 		return Layer{}, nil
 	}
 	if !vars.there() {
-		return Layer{Notes: []string{withoutEntries(old)}}, nil
+		return Layer{Notes: []string{withoutEntries(old, vars)}}, nil
 	}
 	now, _, err := probes.ReadEFIOptions(os.DirFS(string(vars)))
 	if err != nil {
@@ -47,12 +47,12 @@ func Entries(old *probes.Boot, layout *probes.Layout, vars Variables, present fu
 }
 
 // withoutEntries says what comes of it that the firmware cannot be told.
-func withoutEntries(old *probes.Boot) string {
-	const bios = "this system was not started by UEFI: boot entries cannot be written"
+func withoutEntries(old *probes.Boot, vars Variables) string {
+	why := fmt.Sprintf("boot entries are not made again: there is nothing in %s, because this system was not started by UEFI or efivarfs is not mounted", vars)
 	if l := old.Loader["fallback"]; l != nil && len(l.Programs) > 0 {
-		return bios + "; the machine starts without them by " + l.Programs[0]
+		return why + fmt.Sprintf("; the machine starts without them by %q", l.Programs[0])
 	}
-	return bios + ", and without them the machine does not start: choose its loader in the firmware's menu"
+	return why + "; without them the machine does not start by itself: choose its loader in the firmware's menu"
 }
 
 // entries is a plan for boot entries in the making.
@@ -79,11 +79,11 @@ func (e *entries) encode(layout *probes.Layout) error {
 			return fmt.Errorf("boot entry %q: no name of one", id)
 		}
 		if entry.Partition == "" {
-			e.Notes = append(e.Notes, fmt.Sprintf("boot entry %s %q is not made again: it starts from partition %s, which was not on the machine's disks", id, entry.Label, entry.PARTUUID))
+			e.Notes = append(e.Notes, fmt.Sprintf("boot entry %s %q is not made again: it starts from partition %q, which was not on the machine's disks", id, entry.Label, entry.PARTUUID))
 			continue
 		}
 		if layout.Partition[partitionID(entry)] == nil {
-			e.Notes = append(e.Notes, fmt.Sprintf("boot entry %s %q is not made again: there is no %s", id, entry.Label, entry.Partition))
+			e.Notes = append(e.Notes, fmt.Sprintf("boot entry %s %q is not made again: there is no %q", id, entry.Label, entry.Partition))
 			continue
 		}
 		content, err := layout.Option(entry)
