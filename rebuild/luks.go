@@ -143,7 +143,12 @@ func (m luks) costs(slot probes.ID) []string {
 	if m.Version == 1 {
 		return args
 	}
-	args = append(args, "--pbkdf", s.KDF, "--keyslot-cipher", s.Cipher, "--keyslot-key-size", strconv.Itoa(s.KeyBits))
+	args = append(args, "--pbkdf", s.KDF)
+	// cryptsetup 2.6 fails with its own default said aloud, where there is
+	// integrity.
+	if m.Integrity == "" || s.Cipher != "aes-xts-plain64" || s.KeyBits != 512 {
+		args = append(args, "--keyslot-cipher", s.Cipher, "--keyslot-key-size", strconv.Itoa(s.KeyBits))
+	}
 	if s.KDF != "pbkdf2" {
 		args = append(args, "--pbkdf-memory", fmt.Sprint(s.Memory>>10), "--pbkdf-parallel", strconv.Itoa(s.Parallel))
 	}
