@@ -25,8 +25,10 @@ func (b *builder) tables() error {
 		}
 		text[i] = string(content)
 	}
-	for _, line := range ParseCrypttab(text[1]) {
-		b.name(line)
+	for id, name := range b.Layout.Mappings(text[1]) {
+		if l := b.Layout.LUKS[id]; l != nil && l.Mapping == "" { // closed
+			l.Mapping = name
+		}
 	}
 	b.Layout.Mount = b.Layout.Mounts(text[0], text[1])
 	for _, line := range ParseFstab(text[0]) {
@@ -38,19 +40,6 @@ func (b *builder) tables() error {
 	}
 	b.Findings = append(b.Findings, b.Layout.CheckTables(text[0], text[1])...)
 	return nil
-}
-
-// name gives a closed device the name that it has when it is open.
-func (b *builder) name(line CrypttabLine) {
-	ref, ok := b.Layout.Resolve(line.Source)
-	if !ok {
-		return
-	}
-	for _, l := range b.Layout.standing("luks", ref) {
-		if luks := b.Layout.LUKS[l.ID()]; luks.Mapping == "" {
-			luks.Mapping = line.Name
-		}
-	}
 }
 
 // tableLimit bounds what is read of a table of the machine.

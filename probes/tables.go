@@ -195,7 +195,7 @@ func (l *Layout) Mounts(fstab, crypttab string) map[ID]*Mount {
 func (l *Layout) Mappings(crypttab string) map[ID]string {
 	names := map[ID]string{}
 	for name, ref := range l.startCheck(crypttab).names {
-		if id := ref.id(); id != "" && (names[id] == "" || name < names[id]) {
+		if id := ref.ID(); id != "" && (names[id] == "" || name < names[id]) {
 			names[id] = name
 		}
 	}

@@ -36,10 +36,10 @@ type Taken struct {
 // directory [Dir]. Nothing is written.
 func Take(ctx context.Context, m Machine, recorded fs.FS, names []string) []*Taken {
 	var all []*Taken
-	before, berr := readRecorded(recorded)
-	storage, err := (*Storage)(nil), berr
+	before, err := ReadRecorded(recorded)
+	var storage *Storage
 	if err == nil {
-		storage, err = ReadStorage(ctx, m, before.layout)
+		storage, err = ReadStorage(ctx, m, before.Layout)
 	}
 	for _, name := range Names {
 		if len(names) > 0 && !slices.Contains(names, name) {
@@ -54,22 +54,40 @@ func Take(ctx context.Context, m Machine, recorded fs.FS, names []string) []*Tak
 	return all
 }
 
-// earlier is what was recorded before; nil for what was not.
-type earlier struct {
-	layout    *Layout
-	inventory *Inventory
-	boot      *Boot
+// Recorded is what a machine's texts say; nil for those that are not there.
+type Recorded struct {
+	Layout    *Layout
+	Inventory *Inventory
+	Boot      *Boot
 }
 
-func readRecorded(recorded fs.FS) (before earlier, err error) {
-	before.layout, err = readOne(recorded, "storage.toml", Read)
+// ReadRecorded reads the texts of a machine from the directory [Dir].
+func ReadRecorded(dir fs.FS) (r Recorded, err error) {
+	r.Layout, err = readOne(dir, "storage.toml", Read)
 	if err == nil {
-		before.inventory, err = readOne(recorded, "hardware.toml", ParseInventory)
+		r.Inventory, err = readOne(dir, "hardware.toml", ParseInventory)
 	}
 	if err == nil {
-		before.boot, err = readOne(recorded, "boot.toml", ParseBoot)
+		r.Boot, err = readOne(dir, "boot.toml", ParseBoot)
 	}
-	return before, err
+	return r, err
+}
+
+// besideLimit bounds what is read of a file beside the layout: boot code is the
+// largest.
+const besideLimit = 8 << 20
+
+// Texts reads what stands beside the layout, by its names there. Those that are
+// missing are left out.
+func (r Recorded) Texts(dir fs.FS) (map[string][]byte, error) {
+	texts := map[string][]byte{}
+	names, err := fs.ReadDir(dir, ".")
+	for _, e := range names {
+		if err == nil && beside(e.Name()) && r.Layout.refers(e.Name()) {
+			texts[e.Name()], err = readBounded(dir, e.Name(), besideLimit)
+		}
+	}
+	return texts, err
 }
 
 // readOne reads a page; nil is one that is not there.
@@ -94,7 +112,7 @@ func exists(recorded fs.FS, name string) bool {
 }
 
 // fill takes a probe's part of what was read.
-func (t *Taken) fill(m Machine, s *Storage, before earlier, recorded fs.FS) error {
+func (t *Taken) fill(m Machine, s *Storage, before Recorded, recorded fs.FS) error {
 	t.files = map[string][]byte{}
 	var text bytes.Buffer
 	switch t.Name {
@@ -106,16 +124,16 @@ func (t *Taken) fill(m Machine, s *Storage, before earlier, recorded fs.FS) erro
 		for name, content := range s.Files {
 			t.files[name] = content
 		}
-		if before.layout != nil {
-			t.say(Compare(before.layout, s.Layout))
+		if before.Layout != nil {
+			t.say(Compare(before.Layout, s.Layout))
 		}
 	case "hardware":
 		now := &Inventory{Format: Format, Disk: s.Hardware}
 		if err := now.Write(&text); err != nil {
 			return err
 		}
-		if before.inventory != nil {
-			t.say(compareNodes(before.inventory, now))
+		if before.Inventory != nil {
+			t.say(compareNodes(before.Inventory, now))
 		}
 	case "boot":
 		now, findings, err := m.readBoot(s.Layout)
@@ -123,14 +141,14 @@ func (t *Taken) fill(m Machine, s *Storage, before earlier, recorded fs.FS) erro
 			return err
 		}
 		t.Findings = findings
-		if m.Root != "/" && before.boot != nil {
-			now.keep(before.boot)
+		if m.Root != "/" && before.Boot != nil {
+			now.keep(before.Boot)
 		}
 		if err := now.Write(&text); err != nil {
 			return err
 		}
-		if before.boot != nil {
-			t.say(CompareBoot(before.boot, now))
+		if before.Boot != nil {
+			t.say(CompareBoot(before.Boot, now))
 		}
 	}
 	t.files[t.Name+".toml"] = text.Bytes()

@@ -33,6 +33,7 @@ type Options struct {
 	Repository string         // path of a repository on this machine, "" for elsewhere
 	Variables  Variables      // of the firmware
 	Reinstall  bool           // run the machine's own boot loader programs
+	Filled     bool           // the disks are set up and mounted: only what follows is planned
 }
 
 // Plan is what is done, in its order. What is printed of it is what runs.

@@ -150,6 +150,12 @@ func (p *planner) check(t *Target) error {
 	if t.Holds, err = p.Machine.Holds(d, p.devices); err != nil {
 		return fmt.Errorf("cannot read %s: %w", t.Device, err)
 	}
+	if p.Filled {
+		if !slices.ContainsFunc(t.Holds, func(s string) bool { return strings.Contains(s, strings.TrimPrefix(string(t.Disk), "of-")) }) {
+			p.refuse(ref, "rootwc rebuild --execute sets it up", "%s does not hold what the layout has on this disk", t.Device)
+		}
+		return nil
+	}
 	mounted := slices.ContainsFunc(t.Uses, func(s string) bool { return !strings.HasSuffix(s, "stands on it") })
 	switch {
 	case slices.Contains(p.repository, d.Name):

@@ -17,6 +17,7 @@ import (
 
 	"rootwc/internal/vm"
 	oddmachine "rootwc/internal/vm/odd"
+	"rootwc/probes"
 )
 
 // guest is the image that all tests in virtual machines share.
@@ -215,5 +216,54 @@ func TestGuestStorage(t *testing.T) {
 	same(t, "in other slots, closed", made, closed)
 	if !slices.Equal(before, sums(t, l.disks)) {
 		t.Error("a probe wrote to a disk")
+	}
+	// The way back, on blank disks that say they are the old ones.
+	l.image, err = guest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.disks, err = oddmachine.Disks(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	rebuilt := probed(t, l.run("rebuild", rebuildOdd+`
+		stage=rebuilt
+		mkdir -p /.rootwc
+		rootwc probe
+		mkdir "/out/$stage"
+		cp -r /.rootwc/probes/. "/out/$stage"
+		rootwc rebuild recorded $keys --finish
+		cp /run/rootwc/rebuild/log /out/`, vm.Machine{}), "rebuilt")
+	differ(t, made, rebuilt,
+		"lvm: main/before is gone",
+		"luks: \"sealed, with a blank\" token 6 is gone",
+	)
+}
+
+// rebuildOdd sets the odd machine up again from its recorded texts.
+const rebuildOdd = `
+	keys="--key-file sealed:0=secret.0 --key-file sealed:3=secret.3 --key-file sealed:5=secret.5 --key-file old:2=secret.0 --key-file swap:0=secret.0"
+	rootwc rebuild recorded $keys --plan
+	rootwc -v rebuild recorded $keys --execute || { cat /run/rootwc/rebuild/log; exit 1; }
+`
+
+// differ compares the layouts of two probes with what is expected to differ.
+func differ(t *testing.T, want, got map[string]string, expected ...string) {
+	t.Helper()
+	var layouts [2]*probes.Layout
+	for i, texts := range []map[string]string{want, got} {
+		l, err := probes.Read([]byte(texts["storage.toml"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		layouts[i] = l
+	}
+	var changes []string
+	for _, ch := range probes.Compare(layouts[0], layouts[1]) {
+		changes = append(changes, ch.Words)
+	}
+	slices.Sort(changes)
+	slices.Sort(expected)
+	if !slices.Equal(changes, expected) {
+		t.Errorf("differences:\n%s\nexpected:\n%s", strings.Join(changes, "\n"), strings.Join(expected, "\n"))
 	}
 }

@@ -1,0 +1,434 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rootwc/probes"
+	"rootwc/rebuild"
+	"rootwc/wc"
+)
+
+// rebuildOptions are those of both ways to rebuild.
+type rebuildOptions struct {
+	Disk           map[string]string `name:"disk" help:"Put this disk in the place of an old one, which its ID, serial number or WWN names." placeholder:"OLD=DEVICE"`
+	Wipe           []string          `help:"The disk with this serial number or WWN may lose all that is on it." placeholder:"SERIAL"`
+	Keep           []string          `help:"Leave this partition as it is, with all that is on it." placeholder:"PARTUUID"`
+	Without        []string          `help:"Leave this node of the layout out, with all that stands on it." placeholder:"NODE"`
+	KeyFile        []string          `name:"key-file" sep:"none" help:"Content of FILE opens a keyslot; DEVICE is a LUKS UUID or mapping name." placeholder:"[DEVICE[:SLOT]=]FILE"`
+	PassphraseFile []string          `name:"passphrase-file" sep:"none" help:"The same for a text, which ends before the line end; - is the next line of standard input." placeholder:"[DEVICE[:SLOT]=]FILE"`
+	Bootloader     string            `help:"\"bytes\" writes boot code as it was; \"reinstall\" runs the restored system's own programs." enum:"bytes,reinstall" default:"bytes"`
+}
+
+type rebuildCmd struct {
+	From    string `arg:"" optional:"" help:"The machine's directory in the repository, or a directory with the texts of its probes. Default: those of the root."`
+	Plan    bool   `help:"Print every step with its commands, and what stands against it (the default)."`
+	Execute bool   `help:"Set the storage up, and mount it."`
+	Finish  bool   `help:"When the files are back: boot code, boot entries, swap files, read-only subvolumes; then compare, unmount and close."`
+	Mount   string `help:"Where the new machine's file systems are mounted." default:"/mnt" placeholder:"DIR"`
+	JSON    bool   `name:"json" help:"Answer in JSON."`
+	rebuildOptions
+}
+
+// Run sets up the storage of a machine again.
+func (c *rebuildCmd) Run(a *app) error {
+	if c.Plan && (c.Execute || c.Finish) {
+		return errors.New("cannot both plan and execute: choose one")
+	}
+	b, err := a.newRebuild(c.From, c.Mount, c.rebuildOptions, c.Finish && !c.Execute)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	if !c.Execute && !c.Finish {
+		return b.show(c.JSON)
+	}
+	if c.Execute {
+		if err := b.set(); err != nil {
+			return err
+		}
+	}
+	if c.Finish {
+		return b.finish()
+	}
+	fmt.Fprintf(a.out, "Mounted at %s. Next: rootwc --root %s materialize URL, then rootwc rebuild --finish.\n", c.Mount, c.Mount)
+	return nil
+}
+
+// rebuilding is a rebuild with what it needs.
+type rebuilding struct {
+	app    *app
+	plan   *rebuild.Plan
+	opt    rebuild.Options
+	keys   *keyring
+	log    *os.File
+	failed bool
+}
+
+// workDir is private, and in memory on every system with /run.
+const workDir = "/run/rootwc/rebuild"
+
+// newRebuild reads the texts and makes the plan.
+func (a *app) newRebuild(from, mount string, o rebuildOptions, filled bool) (*rebuilding, error) {
+	fail := func(err error) (*rebuilding, error) { return nil, fmt.Errorf("cannot rebuild: %w", err) }
+	if err := os.MkdirAll(workDir, 0o700); err != nil {
+		return fail(err)
+	}
+	dir, repository, err := a.texts(from)
+	if err != nil {
+		return fail(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fail(err)
+	}
+	defer root.Close()
+	recorded, err := probes.ReadRecorded(root.FS())
+	if err != nil {
+		return fail(err)
+	}
+	if recorded.Layout == nil {
+		return fail(wc.Hint(fmt.Errorf("%s has no storage.toml", from), "rootwc probe writes one on the machine, rootwc commit sends it"))
+	}
+	texts, err := recorded.Texts(root.FS())
+	if err != nil {
+		return fail(err)
+	}
+	b := &rebuilding{app: a}
+	if b.keys, err = a.readKeys(o.KeyFile, o.PassphraseFile); err != nil {
+		return fail(err)
+	}
+	if err := a.askPassphrases(b.keys, recorded.Layout); err != nil {
+		return fail(err)
+	}
+	here, err := probes.Here("/")
+	if err != nil {
+		return fail(err)
+	}
+	b.opt = rebuild.Options{
+		Layout: recorded.Layout, Inventory: recorded.Inventory, Boot: recorded.Boot, Texts: texts,
+		Disks: o.Disk, Wipe: o.Wipe, Slots: b.keys.slots, Machine: here, Root: mount, Work: workDir,
+		Repository: repository, Variables: rebuild.EFIVars, Reinstall: o.Bootloader == "reinstall", Filled: filled,
+	}
+	for _, id := range o.Keep {
+		b.opt.Keep = append(b.opt.Keep, probes.ID(strings.ToLower(id)))
+	}
+	for _, ref := range o.Without {
+		b.opt.Without = append(b.opt.Without, probes.Ref(ref))
+	}
+	if b.plan, err = rebuild.Make(a.ctx, b.opt); err != nil {
+		return fail(err)
+	}
+	if err := b.keys.unused(); err != nil {
+		return fail(err)
+	}
+	return b, nil
+}
+
+// texts is a directory with the texts of a machine's probes, and the path of
+// the repository when that is on this machine.
+func (a *app) texts(from string) (dir, repository string, err error) {
+	switch {
+	case from == "":
+		return filepath.Join(a.global.Root, probes.Dir), "", nil
+	case !strings.Contains(from, "://"):
+		if _, err := os.Stat(filepath.Join(from, probes.Dir)); err == nil {
+			from = filepath.Join(from, probes.Dir)
+		}
+		return from, "", nil
+	}
+	if u, err := url.Parse(from); err == nil && u.Scheme == "file" {
+		repository = u.Path
+	}
+	t, err := a.openRoot() // for its svn client
+	if err != nil {
+		return "", "", err
+	}
+	defer t.Close()
+	dir = filepath.Join(workDir, "texts")
+	if err := os.RemoveAll(dir); err != nil {
+		return "", "", err
+	}
+	place := strings.TrimSuffix(from, "/") + "/" + probes.Dir
+	_, err = t.Client.Run(a.ctx, wc.Call{Args: []string{"export", "--quiet", "--ignore-externals", "--", place + "@", dir}})
+	return dir, repository, err
+}
+
+// show prints the plan; what stands against it is the exit status.
+func (b *rebuilding) show(asJSON bool) error {
+	if asJSON {
+		if err := b.app.json(planJSON(b.plan)); err != nil {
+			return err
+		}
+	} else {
+		b.app.tellPlan(b.plan)
+	}
+	return b.refused()
+}
+
+// refused is the error for all that stands against the plan.
+func (b *rebuilding) refused() error {
+	if n := len(b.plan.Refusals); n > 0 {
+		return wc.Refuse("cannot rebuild: %d reasons against it, see above; nothing was changed", n)
+	}
+	return nil
+}
+
+// performer does actions, with a log.
+func (b *rebuilding) performer() (*rebuild.Performer, error) {
+	if b.log == nil {
+		f, err := os.OpenFile(filepath.Join(workDir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		b.log = f
+	}
+	return &rebuild.Performer{
+		Passphrase: func(k rebuild.Key) ([]byte, error) {
+			if secret := b.keys.find(k.LUKS, b.opt.Layout.LUKS[k.LUKS], k.Slot); secret != nil {
+				return secret, nil
+			}
+			return nil, errors.New("nobody has given it")
+		},
+		Echo: func(line string) {
+			fmt.Fprintf(b.log, "+ %s\n", line)
+			if b.app.global.Verbose {
+				b.app.progress.clear()
+				fmt.Fprintf(b.app.err, "+ %s\n", safe(line))
+			}
+		},
+		Output: b.log,
+	}, nil
+}
+
+func (b *rebuilding) close() {
+	if b.log != nil {
+		b.log.Close()
+	}
+}
+
+// step tells which step begins.
+func (b *rebuilding) step(step, total int, title string) {
+	fmt.Fprintf(b.app.out, "[%d/%d] %s\n", step, total, safe(title))
+	b.app.out.Flush()
+	fmt.Fprintf(b.log, "[%d/%d] %s\n", step, total, title)
+}
+
+// set sets up the storage, compares it, and leaves it mounted.
+func (b *rebuilding) set() error {
+	if len(b.plan.Refusals) > 0 {
+		b.app.tellRefusals(b.plan)
+		return b.refused()
+	}
+	do, err := b.performer()
+	if err != nil {
+		return err
+	}
+	if b.plan.Begun {
+		fmt.Fprintf(b.app.out, "A rebuild was begun on these disks: %d of %d steps are done.\n", b.plan.Done, len(b.plan.Storage))
+	}
+	if err := b.plan.Set(b.app.ctx, do, b.step); err != nil {
+		return wc.Hint(fmt.Errorf("cannot rebuild: %w", err), "the log is %s; the same command goes on with this step", filepath.Join(workDir, "log"))
+	}
+	return b.compare(false)
+}
+
+// finish does what waits for the files, and ends the rebuild.
+func (b *rebuilding) finish() error {
+	if len(b.plan.Refusals) > 0 {
+		b.app.tellRefusals(b.plan)
+		return b.refused()
+	}
+	do, err := b.performer()
+	if err != nil {
+		return err
+	}
+	if err := b.plan.End(b.app.ctx, do, b.step); err != nil {
+		return wc.Hint(fmt.Errorf("cannot finish the rebuild: %w", err), "the log is %s; rootwc rebuild --finish does this part again", filepath.Join(workDir, "log"))
+	}
+	if err := b.compare(true); err != nil {
+		return err
+	}
+	if err := b.plan.Close(do); err != nil {
+		return fmt.Errorf("cannot unmount the new machine: %w", err)
+	}
+	if err := b.plan.Clear(); err != nil {
+		return err
+	}
+	for _, note := range b.plan.Notes {
+		b.app.warn("%s", note)
+	}
+	fmt.Fprintln(b.app.out, "The machine's storage is as it was; its disks are closed.")
+	return nil
+}
+
+// compare reads the new storage. A difference is explained when a note of the
+// plan is about its node.
+func (b *rebuilding) compare(filled bool) error {
+	changes, err := b.plan.Compare(b.app.ctx, b.opt.Machine, filled)
+	if err != nil {
+		return err
+	}
+	unexplained := 0
+	for _, ch := range changes {
+		word := "explained above"
+		if !slices.ContainsFunc(b.plan.Notes, func(note string) bool { return strings.Contains(note, string(ch.Node.ID())) }) {
+			word = "not expected"
+			unexplained++
+		}
+		b.app.warn("differs, %s: %s", word, ch.Words)
+	}
+	if unexplained > 0 {
+		return wc.Partial("cannot say that the storage is as it was: %d differences that nobody expected", unexplained)
+	}
+	return nil
+}
+
+func (a *app) tellRefusals(p *rebuild.Plan) {
+	for _, r := range p.Refusals {
+		a.warn("%s", r.Text)
+		if r.Hint != "" {
+			a.hint("%s", r.Hint)
+		}
+	}
+}
+
+// tellPlan prints a plan for readers.
+func (a *app) tellPlan(p *rebuild.Plan) {
+	fmt.Fprintln(a.out, "disks:")
+	for _, t := range p.Disks {
+		words := []string{probes.Size(t.Size)}
+		if t.Serial != "" {
+			words = append(words, "serial "+t.Serial)
+		}
+		switch {
+		case t.Device == "":
+			words = []string{"not there"}
+		case t.Begun:
+			words = append(words, "a rebuild was begun")
+		case len(t.Holds) > 0:
+			words = append(words, "holds "+strings.Join(t.Holds, ", "))
+		default:
+			words = append(words, "blank")
+		}
+		fmt.Fprintf(a.out, "  %s  %s: %s\n", t.Disk, t.Device, safe(strings.Join(words, ", ")))
+	}
+	number := 0
+	for _, stage := range stages(p) {
+		if len(stage.steps) == 0 {
+			continue
+		}
+		fmt.Fprintf(a.out, "\n%s:\n", stage.title)
+		for _, s := range stage.steps {
+			number++
+			a.tellStep(number, s)
+		}
+	}
+	if len(p.Notes) > 0 {
+		fmt.Fprintln(a.out, "\nnot as it was:")
+	}
+	for _, note := range p.Notes {
+		fmt.Fprintf(a.out, "  %s\n", safe(note))
+	}
+	a.tellRefusals(p)
+}
+
+func (a *app) tellStep(number int, s rebuild.Step) {
+	fmt.Fprintf(a.out, "%3d. %s\n     (%s)\n", number, safe(s.Title), safe(s.Why))
+	if s.Destroys != "" {
+		fmt.Fprintf(a.out, "     destroys %s\n", safe(s.Destroys))
+	}
+	for _, action := range slices.Concat(s.Make, s.Open) {
+		mark := "$"
+		if action.Args == nil {
+			mark = "#" // rootwc itself
+		}
+		fmt.Fprintf(a.out, "     %s %s\n", mark, safe(action.String()))
+	}
+}
+
+type stage struct {
+	name, title string
+	steps       []rebuild.Step
+}
+
+func stages(p *rebuild.Plan) []stage {
+	return []stage{{"storage", "storage", p.Storage}, {"mount", "mounts", p.Mounts}, {"finish", "when the files are back", p.Finish}}
+}
+
+// The JSON of a plan.
+type (
+	planDoc struct {
+		Format   string       `json:"format"`
+		Plan     string       `json:"plan"`
+		Disks    []targetDoc  `json:"disks"`
+		Steps    []stepDoc    `json:"steps"`
+		Done     int          `json:"done"`
+		Notes    []string     `json:"notes"`
+		Refusals []refusalDoc `json:"refusals"`
+	}
+	targetDoc struct {
+		Disk   string   `json:"disk"`
+		Device string   `json:"device"`
+		Serial string   `json:"serial,omitempty"`
+		WWN    string   `json:"wwn,omitempty"`
+		Size   uint64   `json:"size"`
+		Holds  []string `json:"holds"`
+		Begun  bool     `json:"begun,omitempty"`
+	}
+	stepDoc struct {
+		Stage    string      `json:"stage"`
+		Node     string      `json:"node,omitempty"`
+		Title    string      `json:"title"`
+		Why      string      `json:"why"`
+		Destroys string      `json:"destroys,omitempty"`
+		Actions  []actionDoc `json:"actions"`
+	}
+	actionDoc struct {
+		Args  []string `json:"args,omitempty"`
+		Env   []string `json:"env,omitempty"`
+		Stdin string   `json:"stdin,omitempty"`
+		Keys  []string `json:"keys,omitempty"` // "LUKS:SLOT": passphrases on standard input, descriptor 3, …
+		File  string   `json:"file,omitempty"`
+		Text  string   `json:"text,omitempty"`
+		Words string   `json:"words,omitempty"` // what rootwc does itself
+	}
+	refusalDoc struct {
+		Node string `json:"node,omitempty"`
+		Text string `json:"text"`
+		Hint string `json:"hint,omitempty"`
+	}
+)
+
+func planJSON(p *rebuild.Plan) planDoc {
+	d := planDoc{Format: jsonFormat, Plan: p.Hash, Disks: []targetDoc{}, Steps: []stepDoc{}, Done: p.Done, Notes: p.Notes, Refusals: []refusalDoc{}}
+	for _, t := range p.Disks {
+		d.Disks = append(d.Disks, targetDoc{string(t.Disk), t.Device, t.Serial, t.WWN, t.Size, append([]string{}, t.Holds...), t.Begun})
+	}
+	for _, stage := range stages(p) {
+		for _, s := range stage.steps {
+			one := stepDoc{Stage: stage.name, Node: string(s.Node), Title: s.Title, Why: s.Why, Destroys: s.Destroys, Actions: []actionDoc{}}
+			for _, action := range slices.Concat(s.Make, s.Open) {
+				one.Actions = append(one.Actions, actionJSON(action))
+			}
+			d.Steps = append(d.Steps, one)
+		}
+	}
+	for _, r := range p.Refusals {
+		d.Refusals = append(d.Refusals, refusalDoc{string(r.Node), r.Text, r.Hint})
+	}
+	return d
+}
+
+func actionJSON(a rebuild.Action) actionDoc {
+	d := actionDoc{Args: a.Args, Env: a.Env, Stdin: a.Stdin, File: a.File, Text: a.Content, Words: a.Words}
+	for _, k := range a.Keys {
+		d.Keys = append(d.Keys, string(k.LUKS)+":"+string(k.Slot))
+	}
+	return d
+}
