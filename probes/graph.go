@@ -107,14 +107,12 @@ func joinRefs(refs []Ref) string {
 	return strings.Join(words, ", ")
 }
 
-// set puts a node into a layout, unless one of that name is there.
-func (l *Layout) set(n node) {
+// put puts a node into a layout.
+func (l *Layout) put(n node) {
 	v := reflect.ValueOf(l).Elem()
 	for i := range v.NumField() {
 		if v.Field(i).Kind() == reflect.Map && key(v.Type().Field(i)) == n.kind {
-			if id := reflect.ValueOf(n.id); !v.Field(i).MapIndex(id).IsValid() {
-				v.Field(i).SetMapIndex(id, n.value.Addr())
-			}
+			v.Field(i).SetMapIndex(reflect.ValueOf(n.id), n.value.Addr())
 		}
 	}
 }
@@ -153,7 +151,7 @@ func (l *Layout) Without(left map[Ref]bool) *Layout {
 	some.Format = l.Format
 	for n := range l.nodes() {
 		if !left[n.ref] {
-			some.set(n)
+			some.put(n)
 		}
 	}
 	return some

@@ -25,22 +25,14 @@ func (b *builder) keep(before *Layout) {
 	if len(closed) == 0 {
 		return
 	}
-	inside := map[Ref]bool{}
-	for more := true; more; {
-		more = false
-		for n := range before.nodes() {
-			for _, ref := range n.on() {
-				if !inside[n.ref] && (closed[ref] || inside[ref]) && n.kind != "mount" {
-					inside[n.ref], more = true, true
-				}
-			}
-		}
-	}
+	inside := before.above(closed)
 	known := map[Ref]bool{}
 	for n := range before.nodes() {
 		known[n.ref] = true
-		if inside[n.ref] {
-			b.Layout.set(n)
+		// What is there in part, a group without one of its physical volumes, is
+		// as it was as well.
+		if inside[n.ref] && n.kind != "mount" {
+			b.Layout.put(n)
 		}
 	}
 	for id, l := range before.LUKS {
@@ -58,6 +50,37 @@ func (b *builder) keep(before *Layout) {
 		}
 		b.Notes = append(b.Notes, fmt.Sprintf("%s is closed: what is on it is as it was recorded before", ref))
 	}
+}
+
+// above are the nodes that stand on some of these, by way of others as well. A
+// group stands on its physical volumes.
+func (l *Layout) above(some map[Ref]bool) map[Ref]bool {
+	above := map[Ref]bool{}
+	for more := true; more; {
+		more = false
+		for n := range l.nodes() {
+			on := n.on()
+			if n.kind == "vg" {
+				on = l.volumes(n.ref)
+			}
+			for _, ref := range on {
+				if !above[n.ref] && (some[ref] || above[ref]) {
+					above[n.ref], more = true, true
+				}
+			}
+		}
+	}
+	return above
+}
+
+// volumes are the physical volumes of a group.
+func (l *Layout) volumes(group Ref) (refs []Ref) {
+	for id, pv := range l.PV {
+		if pv.VG == group {
+			refs = append(refs, Ref("pv."+id))
+		}
+	}
+	return refs
 }
 
 // emptyVolume tells whether a logical volume is one that holds nothing by

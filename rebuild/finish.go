@@ -44,7 +44,7 @@ func (p *planner) add(s Step, err error) {
 		p.refuse(string(s.Node), "to leave it out: --without "+string(s.Node), "%v", err)
 		return
 	}
-	p.Plan.Notes = append(p.Plan.Notes, s.Notes...)
+	p.note(s.Node, s.Notes)
 	if len(s.Make)+len(s.Open) > 0 {
 		p.Plan.Finish = append(p.Plan.Finish, s)
 	}

@@ -233,7 +233,19 @@ func (p *planner) step(ctx context.Context, ref probes.Ref) {
 		s.Destroys = p.destroys(ref.ID())
 	}
 	p.Plan.Storage = append(p.Plan.Storage, s)
-	p.Plan.Notes = append(p.Plan.Notes, layer.Notes...)
+	if s.Make != nil {
+		p.note(ref, layer.Notes)
+	}
+}
+
+// note takes in what will not be as it was; each sentence names its node.
+func (p *planner) note(ref probes.Ref, notes []string) {
+	for _, note := range notes {
+		if !strings.Contains(note, string(ref.ID())) {
+			note = string(ref) + ": " + note
+		}
+		p.Plan.Notes = append(p.Plan.Notes, note)
+	}
 }
 
 // layer is how a node is made; nil for nothing to do.
