@@ -3,7 +3,6 @@ package rebuild
 import (
 	"bytes"
 	"context"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -55,7 +54,7 @@ func TestRoundTripBtrfs(t *testing.T) {
 	need(t, "mkfs.btrfs", "btrfs", "wipefs", "chattr", "mount")
 	for round := range rounds(12) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(2, uint64(round)))
+			rng := dice(round)
 			args, sizes, _ := oddfs.NewBtrfs(rng)
 			devices := loopDevices(t, sizes...)
 			t.Logf("%q on %v", args, sizes)

@@ -114,7 +114,7 @@ func (m made) checkExt(e *probes.Ext) error {
 			return fmt.Errorf("mount-defaults %q", w)
 		}
 	}
-	if len(e.MountOptions) > 64 || strings.ContainsFunc(e.MountOptions, func(r rune) bool { return r < ' ' || r > '~' }) {
+	if len(e.MountOptions) > 63 || strings.ContainsFunc(e.MountOptions, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return fmt.Errorf("mount-options %q", e.MountOptions)
 	}
 	return nil
@@ -195,7 +195,9 @@ func (m made) mke2fs(e *probes.Ext, id string) (actions []Action, notes []string
 func extExtended(e *probes.Ext) (list, notes []string) {
 	add := func(name string, value any) { list = append(list, fmt.Sprint(name, "=", value)) }
 	list = append(list, "nodiscard")
-	add("hash_seed", cmp.Or(e.HashSeed, noUUID))
+	if e.HashSeed != "" {
+		add("hash_seed", e.HashSeed)
+	}
 	for _, set := range []struct {
 		name string
 		n    uint64
@@ -291,6 +293,9 @@ const extMaxInterval = 365 * 86400
 func extSuperValues(e *probes.Ext) (all []string) {
 	if e.MountOptions != "" { // tune2fs has no way to say a comma
 		all = append(all, `mount_opts "`+strings.ReplaceAll(e.MountOptions, `"`, `""`)+`"`)
+	}
+	if e.HashSeed == "" { // mke2fs takes zeros for none given
+		all = append(all, "hash_seed clear")
 	}
 	if e.CheckInterval > extMaxInterval {
 		all = append(all, fmt.Sprintf("checkinterval %d", e.CheckInterval))

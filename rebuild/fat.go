@@ -49,7 +49,7 @@ func (m made) fat(f *probes.FAT) (Layer, error) {
 		l.Notes = append(l.Notes, fmt.Sprintf("mkfs.fat makes fat-sectors %d, not %d", fatSectors(f, false), f.FATSectors))
 	}
 	label := m.label
-	if !fatPlainLabel.MatchString(label) && label != "" {
+	if label == "NO NAME" || label != "" && !fatPlainLabel.MatchString(label) {
 		label = "LABEL" // for the next action
 	}
 	if label != "" {
@@ -57,7 +57,14 @@ func (m made) fat(f *probes.FAT) (Layer, error) {
 	}
 	args = append(args, "--", m.devices[0], fmt.Sprint(f.Sectors*f.SectorSize/1024))
 	l.Make = []Action{command(args...)}
-	if odd := f.Sectors*f.SectorSize%1024 != 0; odd || label != m.label {
+	odd := f.Sectors*f.SectorSize%1024 != 0
+	if even := *f; odd {
+		even.Sectors--
+		if fatSectors(&even, false) != f.FATSectors && fatSectors(&even, true) != f.FATSectors {
+			l.Notes = append(l.Notes, fmt.Sprintf("on a device of more than %d sectors it has one sector less", f.Sectors))
+		}
+	}
+	if odd || label != m.label {
 		l.Make = append(l.Make, m.patchFAT(f, label != m.label))
 	}
 	return l, nil
@@ -142,9 +149,11 @@ func fatSectors(f *probes.FAT, align bool) uint64 {
 // number of KiB, and a label of any bytes, which it would want in the code page
 // that it takes them to be in.
 func (m made) patchFAT(f *probes.FAT, label bool) Action {
-	words := fmt.Sprintf("write to the boot sector of %s: %d sectors", m.devices[0], f.Sectors)
+	words := fmt.Sprintf("write to the boot sector of %q: %d sectors", m.devices[0], f.Sectors)
+	var raw []byte
 	if label {
 		words += fmt.Sprintf(", label %q", m.label)
+		raw = fmt.Appendf(nil, "%-11s", m.label)
 	}
 	return Action{Words: words, Do: func() error {
 		d, err := os.OpenFile(m.devices[0], os.O_RDWR, 0)
@@ -152,88 +161,83 @@ func (m made) patchFAT(f *probes.FAT, label bool) Action {
 			return err
 		}
 		defer d.Close()
-		p := fatPatch{File: d, f: f}
-		if label {
-			p.label = []byte(fmt.Sprintf("%-11s", m.label))
-		}
-		if err := p.write(); err != nil {
+		if err := patchFAT(d, *f, raw); err != nil {
 			return err
 		}
 		return d.Sync()
 	}}
 }
 
-// fatPatch is a change to a FAT file system that mkfs.fat has just made.
-type fatPatch struct {
-	*os.File
-	f     *probes.FAT
-	label []byte // nil for none
-}
-
-func (p fatPatch) write() error {
+// patchFAT does it; the label is nil for none. The layout is that of a file
+// system that mkfs.fat has just made.
+func patchFAT(d *os.File, f probes.FAT, label []byte) error {
 	boot := make([]byte, 512)
-	if _, err := p.ReadAt(boot, 0); err != nil {
+	if _, err := d.ReadAt(boot, 0); err != nil {
 		return err
 	}
-	// Its own words for the length of its tables: they tell where the root is.
-	made := *p.f
-	made.FATSectors = uint64(binary.LittleEndian.Uint16(boot[0x16:]))
-	if p.f.Bits == 32 {
-		made.FATSectors = uint64(binary.LittleEndian.Uint32(boot[0x24:]))
+	le := binary.LittleEndian
+	labelAt, copies := 0x2b, []uint64{0}
+	f.FATSectors = uint64(le.Uint16(boot[0x16:])) // it may have reckoned with another number
+	if f.Bits == 32 {
+		labelAt, copies = 0x47, []uint64{0, uint64(le.Uint16(boot[0x32:]))}
+		f.FATSectors = uint64(le.Uint32(boot[0x24:]))
 	}
-	before := p.clusters(&made, binary.LittleEndian.Uint16(boot[0x13:]), binary.LittleEndian.Uint32(boot[0x20:]))
-	binary.LittleEndian.PutUint16(boot[0x13:], 0)
-	binary.LittleEndian.PutUint32(boot[0x20:], uint32(p.f.Sectors))
-	if p.f.Sectors < 65536 {
-		binary.LittleEndian.PutUint16(boot[0x13:], uint16(p.f.Sectors))
-		binary.LittleEndian.PutUint32(boot[0x20:], 0)
-	}
-	after := p.clusters(&made, binary.LittleEndian.Uint16(boot[0x13:]), binary.LittleEndian.Uint32(boot[0x20:]))
-	if p.label != nil {
-		at := 0x2b
-		if p.f.Bits == 32 {
-			at = 0x47
-		}
-		copy(boot[at:at+11], p.label)
-		entry := bytes.Clone(p.label)
-		if entry[0] == 0xe5 { // means a deleted one
-			entry[0] = 0x05
-		}
-		if _, err := p.WriteAt(entry, int64(fatRootAt(&made))); err != nil {
+	if label != nil {
+		copy(boot[labelAt:], label)
+		if err := writeRootLabel(d, &f, label); err != nil {
 			return err
 		}
 	}
-	copies := []uint64{0}
-	if p.f.Bits == 32 {
-		copies = append(copies, uint64(binary.LittleEndian.Uint16(boot[0x32:])))
-		if err := p.free(int64(after) - int64(before)); err != nil {
+	before := f
+	if before.Sectors = uint64(le.Uint16(boot[0x13:])); before.Sectors == 0 {
+		before.Sectors = uint64(le.Uint32(boot[0x20:]))
+	}
+	if fits := (fatClusters(&f)+2)*f.Bits <= f.FATSectors*f.SectorSize*8; fits && f.Sectors != before.Sectors {
+		short, long := uint16(f.Sectors), uint32(0)
+		if f.Sectors >= 1<<16 {
+			short, long = 0, uint32(f.Sectors)
+		}
+		le.PutUint16(boot[0x13:], short)
+		le.PutUint32(boot[0x20:], long)
+		if err := moreFree(d, &f, uint32(fatClusters(&f)-fatClusters(&before))); err != nil {
 			return err
 		}
 	}
 	for _, sector := range copies {
-		if _, err := p.WriteAt(boot, int64(sector*p.f.SectorSize)); err != nil {
+		if _, err := d.WriteAt(boot, int64(sector*f.SectorSize)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p fatPatch) clusters(f *probes.FAT, short uint16, long uint32) uint64 {
-	sectors := uint64(short)
-	if short == 0 {
-		sectors = uint64(long)
-	}
-	return (sectors - fatRootAt(f)/f.SectorSize - fatRootSectors(f)) * f.SectorSize / f.ClusterSize
+// fatClusters is how many there are.
+func fatClusters(f *probes.FAT) uint64 {
+	return (f.Sectors - fatRootAt(f)/f.SectorSize - fatRootSectors(f)) * f.SectorSize / f.ClusterSize
 }
 
-// free changes the number of free clusters that FAT32 keeps.
-func (p fatPatch) free(more int64) error {
-	at := int64(p.f.SectorSize) + 488
+// writeRootLabel puts the label into the root directory, where it is first.
+func writeRootLabel(d *os.File, f *probes.FAT, label []byte) error {
+	entry := bytes.Clone(label)
+	if entry[0] == 0xe5 { // which means a deleted one
+		entry[0] = 0x05
+	}
+	_, err := d.WriteAt(entry, int64(fatRootAt(f)))
+	return err
+}
+
+// moreFree changes the number of free clusters that FAT32 keeps in its second
+// sector. One less is the largest number more.
+func moreFree(d *os.File, f *probes.FAT, more uint32) error {
+	if f.Bits != 32 || more == 0 {
+		return nil
+	}
 	b := make([]byte, 4)
-	if _, err := p.ReadAt(b, at); err != nil {
+	at := int64(f.SectorSize) + 488
+	if _, err := d.ReadAt(b, at); err != nil {
 		return err
 	}
-	binary.LittleEndian.PutUint32(b, uint32(int64(binary.LittleEndian.Uint32(b))+more))
-	_, err := p.WriteAt(b, at)
+	binary.LittleEndian.PutUint32(b, binary.LittleEndian.Uint32(b)+more)
+	_, err := d.WriteAt(b, at)
 	return err
 }

@@ -75,6 +75,9 @@ func rounds(usual int) int {
 	return usual
 }
 
+// dice are random numbers that are the same each time for a round.
+func dice(round int) *rand.Rand { return rand.New(rand.NewPCG(5, uint64(round))) }
+
 func tool(args ...string) error {
 	_, _, err := run.Output(context.Background(), run.Command{Args: args})
 	return err
@@ -168,7 +171,7 @@ func roundTrip(t *testing.T, usual int, check []string, odd func(*rand.Rand) odd
 		if seed > 20+5*rounds(usual) {
 			t.Fatalf("only %d of %d sets of options were taken", taken, seed)
 		}
-		o := odd(rand.New(rand.NewPCG(uint64(seed), 5)))
+		o := odd(dice(seed))
 		blank(t, image, o.Size)
 		if !makeOdd(t, o, image, "MKE2FS_CONFIG="+config) {
 			continue
