@@ -15,7 +15,7 @@ import (
 func TestSpecial(t *testing.T) {
 	need(t, "mke2fs", "tune2fs", "debugfs", "e2fsck", "mkfs.xfs", "xfs_db", "mkfs.fat", "fsck.fat", "mkswap", "wipefs")
 	fs := func(node any) *probes.FileSystem { return node.(*probes.FileSystem) }
-	ext4 := []string{"mke2fs", "-q", "-t", "ext4", "-O", "^orphan_file"}
+	ext4 := []string{"mke2fs", "-q", "-t", "ext4"}
 	ext2 := []string{"mke2fs", "-q", "-b", "1024", "-O", "none", "-I", "128"}
 	xfs := []string{"mkfs.xfs", "-q"}
 	fat16 := []string{"mkfs.fat", "-I", "-a", "--mbr=n", "-s", "4"}
