@@ -49,7 +49,10 @@ exec unshare --mount sh -c 'mount --rbind /dev "$0/dev" && mount -t proc proc "$
 		return "", err
 	}
 	for _, name := range []string{"wipefs", "mkswap", "mke2fs", "tune2fs", "debugfs", "e2fsck", "mkfs.xfs", "xfs_db", "xfs_repair",
-		"mkfs.fat", "fsck.fat", "mkfs.exfat", "tune.exfat", "fsck.exfat", "mkfs.f2fs", "fsck.f2fs"} {
+		"mkfs.fat", "fsck.fat", "mkfs.exfat", "tune.exfat", "fsck.exfat", "mkfs.f2fs", "fsck.f2fs", "mkfs.btrfs", "btrfs"} {
+		if there, _ := filepath.Glob(filepath.Join(root, "usr", "*bin", name)); len(there) == 0 {
+			continue
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), fmt.Appendf(nil, enter, root, name), 0o755); err != nil {
 			return "", err
 		}
