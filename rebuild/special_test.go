@@ -32,7 +32,7 @@ func TestSpecial(t *testing.T) {
 		{"ext: no hash seed", 64 << 20, ext4, func(n any) { fs(n).Ext.HashSeed = "" }, []string{"e2fsck", "-fn"}},
 		{"ext: mount options with commas", 64 << 20, ext4, func(n any) { fs(n).Ext.MountOptions = `nobarrier, "x" \ ,,` }, []string{"e2fsck", "-fn"}},
 		{"ext: mount options to the end of the field", 64 << 20, ext4, func(n any) { fs(n).Ext.MountOptions = strings.Repeat("a,", 31) + "a" }, []string{"e2fsck", "-fn"}},
-		{"ext: other inode sizes", 64 << 20, ext4, func(n any) { fs(n).Ext.RequiredExtraIsize, fs(n).Ext.DesiredExtraIsize = 28, 100 }, []string{"e2fsck", "-fn"}},
+		{"ext: other inode sizes", 64 << 20, append(ext4, "-I", "256"), func(n any) { fs(n).Ext.RequiredExtraIsize, fs(n).Ext.DesiredExtraIsize = 28, 100 }, []string{"e2fsck", "-fn"}},
 		{"ext: checked every other year", 64 << 20, ext4, func(n any) { fs(n).Ext.CheckInterval = 2 * 365 * 86400 }, []string{"e2fsck", "-fn"}},
 		{"ext: revision 0", 16 << 20, ext2, func(n any) { fs(n).Ext.Revision0 = true; fs(n).Ext.Features = nil }, []string{"e2fsck", "-fn"}},
 		{"ext: label of 16 bytes, no UTF-8", 16 << 20, ext2, func(n any) {
