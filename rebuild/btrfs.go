@@ -1,6 +1,7 @@
 package rebuild
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -24,6 +25,11 @@ func (m made) btrfs(b *probes.Btrfs) (Layer, error) {
 		return Layer{}, err
 	}
 	l := Layer{Make: []Action{make}, Notes: notes}
+	if b.Quota == "simple" {
+		if help, err := usage(m.ctx, "btrfs", "quota", "enable", "--help"); err != nil || !strings.Contains(help, "--simple") {
+			return Layer{}, errors.Join(errors.New("this btrfs has no simple quotas"), err)
+		}
+	}
 	inside := btrfsInside{b: b, dir: filepath.Join(m.work, "btrfs-"+string(m.id)), paths: map[probes.ID]string{}, begun: map[probes.ID]bool{}}
 	if !btrfsEqual(b) {
 		for i, n := range numbers { // the new ones are 1, 2, 3, …

@@ -55,7 +55,11 @@ func (in *btrfsInside) fill() error {
 		if s.NoCOW {
 			in.do("chattr", "+C", "--", path)
 		}
-		if s.Compression != "" {
+		switch s.Compression {
+		case "":
+		case "none": // which takes the property away, with btrfs-progs 5.10
+			in.do("chattr", "+m", "--", path)
+		default:
 			in.do("btrfs", "property", "set", "-t", "inode", path, "compression", s.Compression)
 		}
 		if s.ReadOnly {
@@ -162,11 +166,11 @@ func (in *btrfsInside) quota(subvolumes []probes.ID) error {
 		}
 		return nil
 	}
-	enable := []string{"btrfs", "quota", "enable", in.dir}
 	if in.b.Quota == "simple" {
-		enable = slices.Insert(enable, 3, "--simple")
+		in.do("btrfs", "quota", "enable", "--simple", in.dir)
+	} else {
+		in.do("btrfs", "quota", "enable", in.dir)
 	}
-	in.do(enable...)
 	for _, g := range groups {
 		if err := in.group(string(g)); err != nil {
 			return err

@@ -2,9 +2,7 @@ package rebuild
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -45,79 +43,6 @@ func (m made) ext(e *probes.Ext) (Layer, error) {
 		l.Notes = append(l.Notes, "of a reserved-uid or reserved-gid above 65535, e2fsprogs before 1.47.3 keeps the lower 16 bits")
 	}
 	return l, nil
-}
-
-// extMountDefaults are the words of tune2fs -o, without the journal's mode.
-var extMountDefaults = []string{"debug", "bsdgroups", "user_xattr", "acl", "uid16", "nobarrier", "block_validity", "discard", "nodelalloc"}
-
-func (m made) checkExt(e *probes.Ext) error {
-	err := firstOf(
-		powerOf2("block-size", e.BlockSize, 1024, 65536),
-		powerOf2("inode-size", e.InodeSize, 128, e.BlockSize),
-		sized("ext", e.Blocks, max(e.BlockSize, 1)),
-		between("inodes", e.Inodes, 1, 1<<32-1),
-		between("blocks-per-group", e.BlocksPerGroup, 0, 8*65536*65536),
-		between("reserved-gdt-blocks", e.ReservedGDT, 0, 65535),
-		between("backup-superblocks", e.BackupSuperblocks, 0, 2),
-		between("journal-blocks", e.Journal, 0, e.Blocks),
-		between("fast-commit-blocks", e.FastCommit, 0, e.Journal),
-		between("orphan-file-blocks", e.OrphanFile, 0, e.Blocks),
-		between("stride", e.Stride, 0, 65535),
-		between("stripe-width", e.StripeWidth, 0, 1<<32-1),
-		between("reserved-blocks", e.Reserved, 0, e.Blocks),
-		between("reserved-uid", e.ReservedUID, 0, 1<<32-1),
-		between("reserved-gid", e.ReservedGID, 0, 1<<32-1),
-		between("max-mount-count", uint64(e.MaxMounts), 0, 32767),
-		between("check-interval", e.CheckInterval, 0, 1<<32-1),
-		between("mmp-interval", e.MMPInterval, 0, 300),
-		between("required-extra-isize", e.RequiredExtraIsize, 0, e.InodeSize-128),
-		between("desired-extra-isize", e.DesiredExtraIsize, 0, e.InodeSize-128),
-		longer(m.label, 16),
-		words("feature", e.Features),
-		words("quota", e.Quota),
-		words("encoding", e.EncodingFlags),
-	)
-	if err != nil {
-		return err
-	}
-	if _, err := uuid("hash-seed", e.HashSeed); err != nil {
-		return err
-	}
-	for what, n := range map[string]uint64{"cluster-size": e.ClusterSize, "descriptor-size": e.DescriptorSize, "flex-group": e.FlexGroup} {
-		if n != 0 {
-			if err := powerOf2(what, n, 2, 1<<31); err != nil {
-				return err
-			}
-		}
-	}
-	if e.ClusterSize != 0 && e.ClusterSize < e.BlockSize {
-		return fmt.Errorf("cluster-size is %d, less than a block", e.ClusterSize)
-	}
-	for _, set := range []struct {
-		what, word string
-		known      []string
-	}{
-		{"hash", e.Hash, []string{"", "legacy", "half_md4", "tea"}},
-		{"errors", e.Errors, []string{"", "remount-ro", "panic"}},
-		{"encoding", e.Encoding, []string{"", "utf8-12.1"}},
-		{"creator-os", e.CreatorOS, []string{"", "Hurd", "Masix", "FreeBSD", "Lites"}},
-	} {
-		if _, err := strconv.ParseUint(set.word, 10, 32); set.what == "creator-os" && err == nil {
-			continue
-		}
-		if !slices.Contains(set.known, set.word) {
-			return fmt.Errorf("%s %q", set.what, set.word)
-		}
-	}
-	for _, w := range e.MountDefaults {
-		if !slices.Contains(extMountDefaults, w) && !slices.Contains([]string{"journal_data", "journal_data_ordered", "journal_data_writeback"}, w) {
-			return fmt.Errorf("mount-defaults %q", w)
-		}
-	}
-	if len(e.MountOptions) > 64 || strings.ContainsFunc(e.MountOptions, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return fmt.Errorf("mount-options %q", e.MountOptions)
-	}
-	return nil
 }
 
 // extConfig is a file for mke2fs in which nothing is decided: the rescue
@@ -195,7 +120,9 @@ func (m made) mke2fs(e *probes.Ext, id string) (actions []Action, notes []string
 func extExtended(e *probes.Ext) (list, notes []string) {
 	add := func(name string, value any) { list = append(list, fmt.Sprint(name, "=", value)) }
 	list = append(list, "nodiscard")
-	add("hash_seed", cmp.Or(e.HashSeed, noUUID))
+	if e.HashSeed != "" {
+		add("hash_seed", e.HashSeed)
+	}
 	for _, set := range []struct {
 		name string
 		n    uint64
@@ -292,6 +219,9 @@ func extSuperValues(e *probes.Ext) (all []string) {
 	if e.MountOptions != "" { // tune2fs has no way to say a comma
 		all = append(all, `mount_opts "`+strings.ReplaceAll(e.MountOptions, `"`, `""`)+`"`)
 	}
+	if e.HashSeed == "" { // mke2fs takes zeros for none given
+		all = append(all, "hash_seed clear")
+	}
 	if e.CheckInterval > extMaxInterval {
 		all = append(all, fmt.Sprintf("checkinterval %d", e.CheckInterval))
 	}
@@ -305,27 +235,4 @@ func extSuperValues(e *probes.Ext) (all []string) {
 		all = append(all, "rev_level 0")
 	}
 	return all
-}
-
-// extSeedUUID is a UUID whose checksum is the seed: a file system made with it
-// keeps the seed when it gets another UUID. Any first 12 bytes will do; the
-// last 4 bring the checksum to where it must be.
-func extSeedUUID(seed string) (string, error) {
-	want, err := strconv.ParseUint(seed, 0, 32)
-	if err != nil {
-		return "", fmt.Errorf("checksum-seed %q", seed)
-	}
-	// CRC-32C's 32 steps over the last 4 bytes, backwards.
-	before := uint32(want)
-	for range 32 {
-		if before&(1<<31) != 0 {
-			before = (before^crc32.Castagnoli)<<1 | 1
-		} else {
-			before <<= 1
-		}
-	}
-	b := []byte("rootwc: seed")
-	after := ^crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
-	b = binary.LittleEndian.AppendUint32(b, before^after)
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16]), nil
 }

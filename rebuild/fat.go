@@ -1,10 +1,7 @@
 package rebuild
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 
@@ -49,7 +46,7 @@ func (m made) fat(f *probes.FAT) (Layer, error) {
 		l.Notes = append(l.Notes, fmt.Sprintf("mkfs.fat makes fat-sectors %d, not %d", fatSectors(f, false), f.FATSectors))
 	}
 	label := m.label
-	if !fatPlainLabel.MatchString(label) && label != "" {
+	if label == "NO NAME" || label != "" && !fatPlainLabel.MatchString(label) {
 		label = "LABEL" // for the next action
 	}
 	if label != "" {
@@ -57,7 +54,14 @@ func (m made) fat(f *probes.FAT) (Layer, error) {
 	}
 	args = append(args, "--", m.devices[0], fmt.Sprint(f.Sectors*f.SectorSize/1024))
 	l.Make = []Action{command(args...)}
-	if odd := f.Sectors*f.SectorSize%1024 != 0; odd || label != m.label {
+	odd := f.Sectors*f.SectorSize%1024 != 0
+	if even := *f; odd {
+		even.Sectors--
+		if fatSectors(&even, false) != f.FATSectors && fatSectors(&even, true) != f.FATSectors {
+			l.Notes = append(l.Notes, fmt.Sprintf("on a device of more than %d sectors it has one sector less", f.Sectors))
+		}
+	}
+	if odd || label != m.label {
 		l.Make = append(l.Make, m.patchFAT(f, label != m.label))
 	}
 	return l, nil
@@ -100,7 +104,7 @@ func (m made) checkFAT(f *probes.FAT) error {
 		return fmt.Errorf("%q is no volume serial", m.id)
 	case f.InfoSector != 0:
 		return fmt.Errorf("info-sector is %d", f.InfoSector)
-	case fatRootAt(f) >= f.Sectors*f.SectorSize:
+	case fatRootAt(f)/f.SectorSize+fatRootSectors(f) >= f.Sectors:
 		return fmt.Errorf("%d sectors are less than the tables", f.Sectors)
 	}
 	return nil
@@ -136,104 +140,4 @@ func fatSectors(f *probes.FAT, align bool) uint64 {
 		table = ((data+f.FATs*8)/(f.ClusterSize+f.FATs*4) + 2) * 4
 	}
 	return aligned(up(table, f.SectorSize))
-}
-
-// patchFAT writes what mkfs.fat cannot be told: a number of sectors that is no
-// number of KiB, and a label of any bytes, which it would want in the code page
-// that it takes them to be in.
-func (m made) patchFAT(f *probes.FAT, label bool) Action {
-	words := fmt.Sprintf("write to the boot sector of %s: %d sectors", m.devices[0], f.Sectors)
-	if label {
-		words += fmt.Sprintf(", label %q", m.label)
-	}
-	return Action{Words: words, Do: func() error {
-		d, err := os.OpenFile(m.devices[0], os.O_RDWR, 0)
-		if err != nil {
-			return err
-		}
-		defer d.Close()
-		p := fatPatch{File: d, f: f}
-		if label {
-			p.label = []byte(fmt.Sprintf("%-11s", m.label))
-		}
-		if err := p.write(); err != nil {
-			return err
-		}
-		return d.Sync()
-	}}
-}
-
-// fatPatch is a change to a FAT file system that mkfs.fat has just made.
-type fatPatch struct {
-	*os.File
-	f     *probes.FAT
-	label []byte // nil for none
-}
-
-func (p fatPatch) write() error {
-	boot := make([]byte, 512)
-	if _, err := p.ReadAt(boot, 0); err != nil {
-		return err
-	}
-	// Its own words for the length of its tables: they tell where the root is.
-	made := *p.f
-	made.FATSectors = uint64(binary.LittleEndian.Uint16(boot[0x16:]))
-	if p.f.Bits == 32 {
-		made.FATSectors = uint64(binary.LittleEndian.Uint32(boot[0x24:]))
-	}
-	before := p.clusters(&made, binary.LittleEndian.Uint16(boot[0x13:]), binary.LittleEndian.Uint32(boot[0x20:]))
-	binary.LittleEndian.PutUint16(boot[0x13:], 0)
-	binary.LittleEndian.PutUint32(boot[0x20:], uint32(p.f.Sectors))
-	if p.f.Sectors < 65536 {
-		binary.LittleEndian.PutUint16(boot[0x13:], uint16(p.f.Sectors))
-		binary.LittleEndian.PutUint32(boot[0x20:], 0)
-	}
-	after := p.clusters(&made, binary.LittleEndian.Uint16(boot[0x13:]), binary.LittleEndian.Uint32(boot[0x20:]))
-	if p.label != nil {
-		at := 0x2b
-		if p.f.Bits == 32 {
-			at = 0x47
-		}
-		copy(boot[at:at+11], p.label)
-		entry := bytes.Clone(p.label)
-		if entry[0] == 0xe5 { // means a deleted one
-			entry[0] = 0x05
-		}
-		if _, err := p.WriteAt(entry, int64(fatRootAt(&made))); err != nil {
-			return err
-		}
-	}
-	copies := []uint64{0}
-	if p.f.Bits == 32 {
-		copies = append(copies, uint64(binary.LittleEndian.Uint16(boot[0x32:])))
-		if err := p.free(int64(after) - int64(before)); err != nil {
-			return err
-		}
-	}
-	for _, sector := range copies {
-		if _, err := p.WriteAt(boot, int64(sector*p.f.SectorSize)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (p fatPatch) clusters(f *probes.FAT, short uint16, long uint32) uint64 {
-	sectors := uint64(short)
-	if short == 0 {
-		sectors = uint64(long)
-	}
-	return (sectors - fatRootAt(f)/f.SectorSize - fatRootSectors(f)) * f.SectorSize / f.ClusterSize
-}
-
-// free changes the number of free clusters that FAT32 keeps.
-func (p fatPatch) free(more int64) error {
-	at := int64(p.f.SectorSize) + 488
-	b := make([]byte, 4)
-	if _, err := p.ReadAt(b, at); err != nil {
-		return err
-	}
-	binary.LittleEndian.PutUint32(b, uint32(int64(binary.LittleEndian.Uint32(b))+more))
-	_, err := p.WriteAt(b, at)
-	return err
 }

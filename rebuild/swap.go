@@ -117,6 +117,9 @@ func allocate(root, file string, size uint64, noCOW bool) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
+	if err := tree.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
 	f, err := tree.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ type Swap struct {
 // NewSwap may leave some of the device unused.
 func NewSwap(rng *rand.Rand) Swap {
 	o := Swap{Odd: Odd{Size: uint64(1<<20 + rng.IntN(1<<30))}}
-	mkswap := []string{"mkswap", "-q"}
+	mkswap := []string{"mkswap"}
 	o.Page = Pick[uint64](rng, 4096, 4096, 8192, 16384, 65536)
 	if o.Page != 4096 {
 		mkswap = append(mkswap, "-p", fmt.Sprint(o.Page))
