@@ -52,7 +52,7 @@ realtest: deps
 vmtest: vm-deps
 	@echo "the first run downloads two Debian kernels into .cache/vm"
 	ROOTWC_VM=1 $(GO) test -count=1 -timeout 25m -p 1 -v ./internal/vm/...
-	ROOTWC_VM=1 $(GO) test -count=1 -timeout 25m -run '^TestGuest' ./probes
+	ROOTWC_VM=1 $(GO) test -count=1 -timeout 25m -p 1 -run '^TestGuest' ./probes ./rebuild
 
 lint: deps
 	@unformatted=$$($(GOFMT) -l .); test -z "$$unformatted" || { echo "not formatted with gofmt:" $$unformatted; exit 1; }

@@ -132,7 +132,7 @@ func TestInsideTable(t *testing.T) {
 }
 
 // arrays are options of mdadm --create, %N for the N-th device, and how many
-// devices there are. A "-name" alone is the name.
+// devices there are. Without such a word, the devices follow.
 var arrays = []struct {
 	name    string
 	devices int
