@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -155,15 +156,15 @@ func checkStands(upper string, devices ...string) Action {
 }
 
 // udevRuns tells whether udevd listens: a socket may be left of one that is no
-// more, and what waits for an answer then waits for ever.
-func udevRuns() bool {
+// more, and what waits for an answer then waits for ever. The answer is asked
+// for once: a tool that counts on udevd and one that does not are at odds.
+var udevRuns = sync.OnceValue(func() bool {
 	c, err := net.Dial("unixpacket", "/run/udev/control")
-	if err != nil {
-		return false
+	if err == nil {
+		c.Close()
 	}
-	c.Close()
-	return true
-}
+	return err == nil || errors.Is(err, unix.EAGAIN) // it is busy
+})
 
 // toolEnv makes the tools independent of udevd where there is none: libdm makes
 // its nodes itself, see dmsetup(8). mdadm always does; it would wait where
