@@ -237,12 +237,7 @@ func (l *lab) makeRAID(name string, nodes []string, options string) (probes.ID, 
 		args = append(args, nodes...)
 	}
 	l.tool("", args...)
-	if err := settle(); err != nil {
-		l.Fatal(err)
-	}
-	l.tool("", "mdadm", "--stop", "/dev/md/made")
-	// The kernel rounds some sizes when it starts an array again.
-	l.tool("", append([]string{"mdadm", "--assemble", "/dev/md/made", "--run"}, nodes...)...)
+	l.use("/dev/md/made") // the kernel rounds some sizes with the first write
 	if err := settle(); err != nil {
 		l.Fatal(err)
 	}
