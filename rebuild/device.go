@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,9 +50,27 @@ func clearDevices(devices ...string) []Action {
 		Do:    func() error { return takeDown(devices) },
 	}}
 	for _, d := range devices {
-		actions = append(actions, Action{Args: []string{"wipefs", "--all", "--", d}})
+		actions = append(actions, Action{Args: []string{"wipefs", "--all", "--", d}}, clearEnds(d))
 	}
 	return actions
+}
+
+// clearEnds writes zeros over the first and the last MiB of a device, where
+// wipefs leaves a partition table that is inside of something.
+func clearEnds(device string) Action {
+	return Action{
+		Words: "clear the first and the last MiB of " + device,
+		Do: func() error {
+			return onDevice(device, func(f *os.File, size uint64) error {
+				zeros := make([]byte, min(size, 1<<20))
+				if _, err := f.WriteAt(zeros, 0); err != nil {
+					return err
+				}
+				_, err := f.WriteAt(zeros, int64(size)-int64(len(zeros)))
+				return err
+			})
+		},
+	}
 }
 
 // sysfs is the directory of a block device; "" for an image file. It is found
@@ -155,15 +174,15 @@ func checkStands(upper string, devices ...string) Action {
 }
 
 // udevRuns tells whether udevd listens: a socket may be left of one that is no
-// more, and what waits for an answer then waits for ever.
-func udevRuns() bool {
+// more, and what waits for an answer then waits for ever. The answer is asked
+// for once: a tool that counts on udevd and one that does not are at odds.
+var udevRuns = sync.OnceValue(func() bool {
 	c, err := net.Dial("unixpacket", "/run/udev/control")
-	if err != nil {
-		return false
+	if err == nil {
+		c.Close()
 	}
-	c.Close()
-	return true
-}
+	return err == nil || errors.Is(err, unix.EAGAIN) // it is busy
+})
 
 // toolEnv makes the tools independent of udevd where there is none: libdm makes
 // its nodes itself, see dmsetup(8). mdadm always does; it would wait where
@@ -185,9 +204,10 @@ func settle() error {
 	return err
 }
 
-// onDevice does something to an open device, and has it on the disk afterwards.
+// onDevice does something to a device that nobody else has in use, and has it
+// on the disk afterwards.
 func onDevice(device string, do func(f *os.File, size uint64) error) error {
-	f, err := os.OpenFile(device, os.O_RDWR, 0)
+	f, err := openAlone(device)
 	if err != nil {
 		return err
 	}
@@ -203,6 +223,17 @@ func onDevice(device string, do func(f *os.File, size uint64) error) error {
 		return err
 	}
 	return f.Close()
+}
+
+// openAlone opens a device for writing. O_EXCL is refused while it is mounted,
+// or something stands on it, and for a moment while udevd's programs look.
+func openAlone(device string) (*os.File, error) {
+	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		f, err := os.OpenFile(device, os.O_RDWR|unix.O_EXCL, 0)
+		if !errors.Is(err, unix.EBUSY) || time.Since(start) > patience {
+			return f, err
+		}
+	}
 }
 
 // clearArea writes zeros over a part of a device.

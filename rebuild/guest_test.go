@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,9 +18,8 @@ import (
 	"rootwc/probes"
 )
 
-// TestGuestLowerLayers runs the tests named TestInside… in a guest, once
-// without udevd and once with it.
-func TestGuestLowerLayers(t *testing.T) {
+// guest is a virtual machine with the tests of this package and two disks.
+func guest(t *testing.T) (*vm.Image, vm.Machine) {
 	if os.Getenv("ROOTWC_VM") == "" {
 		t.Skip("starts a virtual machine; ROOTWC_VM=1 asks for it (make vmtest)")
 	}
@@ -32,19 +32,21 @@ func TestGuestLowerLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m := vm.Machine{Files: fstest.MapFS{}, Programs: map[string]string{"rebuild.test": program}, Timeout: 20 * time.Minute}
+	for n := range 2 {
+		m.Disks = append(m.Disks, vm.Disk{Path: newLab(t).blank(3 << 30), Serial: fmt.Sprint("LOWER", n)})
+	}
+	return image, m
+}
+
+// TestGuestLowerLayers runs the tests named TestInside… in a guest, once
+// without udevd and once with it. ROOTWC_INSIDE=VG runs that alone.
+func TestGuestLowerLayers(t *testing.T) {
 	for name, udev := range map[string]bool{"without udevd": false, "with udevd": true} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t)
-			var disks []vm.Disk
-			for n := range 2 {
-				disks = append(disks, vm.Disk{Path: l.blank(3 << 30), Serial: fmt.Sprint("LOWER", n)})
-			}
-			result, err := image.Run(t.Context(), vm.Machine{
-				Command:  []string{"rebuild.test", "-test.v", "-test.run", "^TestInside" + os.Getenv("ROOTWC_INSIDE")}, // ROOTWC_INSIDE=VG: only that
-				Files:    fstest.MapFS{},
-				Programs: map[string]string{"rebuild.test": program},
-				Disks:    disks, Udev: udev, Timeout: 20 * time.Minute,
-			})
+			image, m := guest(t)
+			m.Command, m.Udev = []string{"rebuild.test", "-test.v", "-test.run", "^TestInside" + os.Getenv("ROOTWC_INSIDE")}, udev
+			result, err := image.Run(t.Context(), m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,6 +55,29 @@ func TestGuestLowerLayers(t *testing.T) {
 				t.Errorf("exit status %d", result.Status)
 			}
 		})
+	}
+}
+
+// TestGuestPowerCut cuts the power while layers on layers are made, in the
+// middle of each of several programs. The next start makes them again on what
+// is there.
+func TestGuestPowerCut(t *testing.T) {
+	image, m := guest(t)
+	m.Command = []string{"rebuild.test", "-test.v", "-test.run", "^TestInsideStack$"}
+	for i, at := range []string{"sfdisk", "mdadm.*--create", "luksFormat", "luksAddKey", "pvcreate", "create_thin 2", "vgcfgrestore.*vg.main main"} {
+		cut := m
+		cut.CutAt, cut.Udev = regexp.MustCompile(`(?m)^ *\+ .*`+at), i%2 == 0
+		result, err := image.Run(t.Context(), cut)
+		if err != nil || !result.Cut {
+			t.Fatalf("cut at %s: %v\n%s", at, err, result.Console)
+		}
+	}
+	result, err := image.Run(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Status != 0 || !strings.Contains(result.Console, "--- PASS") {
+		t.Errorf("exit status %d\n%s", result.Status, result.Console)
 	}
 }
 
@@ -123,6 +148,9 @@ func TestInsideTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.do(layer.Make, layer.Open)
+		if left := l.tool("", "wipefs", "--no-act", "/dev/vdb6"); left != "" {
+			t.Errorf("partition 6 still has %s", left)
+		}
 		got, err := probes.ReadTable(l.medium("/dev/vdb"), 512)
 		if err != nil || !reflect.DeepEqual(got, table) {
 			t.Fatalf("%v, got %s\nwant %s", err, show(got), show(table))
@@ -132,7 +160,7 @@ func TestInsideTable(t *testing.T) {
 }
 
 // arrays are options of mdadm --create, %N for the N-th device, and how many
-// devices there are. A "-name" alone is the name.
+// devices there are. Without such a word, the devices follow.
 var arrays = []struct {
 	name    string
 	devices int
@@ -209,12 +237,7 @@ func (l *lab) makeRAID(name string, nodes []string, options string) (probes.ID, 
 		args = append(args, nodes...)
 	}
 	l.tool("", args...)
-	if err := settle(); err != nil {
-		l.Fatal(err)
-	}
-	l.tool("", "mdadm", "--stop", "/dev/md/made")
-	// The kernel rounds some sizes when it starts an array again.
-	l.tool("", append([]string{"mdadm", "--assemble", "/dev/md/made", "--run"}, nodes...)...)
+	l.use("/dev/md/made") // the kernel rounds some sizes with the first write
 	if err := settle(); err != nil {
 		l.Fatal(err)
 	}

@@ -153,3 +153,59 @@ func TestInsideVG(t *testing.T) {
 		t.Errorf("LVM has written %v, %v", left, more)
 	}
 }
+
+// stackText is a group with a volume and a thin pool with two.
+const stackText = `contents = "Text Format Volume Group" version = 1
+main { id = "0SyQIv-2Yj6-jfpD-9nQo-3sWf-1HhJ-g8sXkA" seqno = 1 format = "lvm2" status = ["RESIZEABLE", "READ", "WRITE"] flags = [] extent_size = 8192 max_lv = 0 max_pv = 0 metadata_copies = 0
+physical_volumes { pv0 { id = "1OCz4I-2nUe-mfPb-1wvP-2oR0-GZ8i-0bLfyq" status = ["ALLOCATABLE"] flags = [] dev_size = 819200 pe_start = 2048 pe_count = 40 } }
+logical_volumes {
+root { id = "2Mf3tS-9jyb-Gvu6-ZLNE-f8V7-pTTd-LgPIoK" status = ["READ", "WRITE", "VISIBLE"] flags = [] segment_count = 1
+	segment1 { start_extent = 0 extent_count = 10 type = "striped" stripe_count = 1 stripes = ["pv0", 0] } }
+pool { id = "3gUqmd-tk4F-4yGM-yN5M-IKzv-cR2J-Vz5XvB" status = ["READ", "WRITE", "VISIBLE"] flags = [] segment_count = 1
+	segment1 { start_extent = 0 extent_count = 20 type = "thin-pool" metadata = "pool_tmeta" pool = "pool_tdata" transaction_id = 7 chunk_size = 128 discards = "passdown" zero_new_blocks = 1 } }
+one { id = "4Hc3P5-3YvI-m5RW-Xf7B-qM8W-kz1g-XnI7Bv" status = ["READ", "WRITE", "VISIBLE"] flags = [] segment_count = 1
+	segment1 { start_extent = 0 extent_count = 100 type = "thin" thin_pool = "pool" transaction_id = 1 device_id = 2 } }
+two { id = "5Pw0bN-7yPt-s3kS-q1sY-TvL2-0wXo-Yr3mCd" status = ["READ", "WRITE", "VISIBLE"] flags = [] segment_count = 1
+	segment1 { start_extent = 0 extent_count = 100 type = "thin" thin_pool = "pool" transaction_id = 6 device_id = 9 } }
+pool_tmeta { id = "6Rk1dQ-2mVz-4cXe-H9aU-wT5n-Jb7o-Gi8yLs" status = ["READ", "WRITE"] flags = [] segment_count = 1
+	segment1 { start_extent = 0 extent_count = 1 type = "striped" stripe_count = 1 stripes = ["pv0", 10] } }
+pool_tdata { id = "7Zx4fE-6nBq-1rTy-D3hG-mK8p-Vc2w-Sj9uOa" status = ["READ", "WRITE"] flags = [] segment_count = 1
+	segment1 { start_extent = 0 extent_count = 20 type = "striped" stripe_count = 1 stripes = ["pv0", 11] } }
+} }`
+
+// TestInsideStack makes a group on LUKS on an array on partitions, all with
+// identities that are the same each time.
+func TestInsideStack(t *testing.T) {
+	l := inside(t)
+	l.echo = true
+	do := func(layer Layer, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.do(layer.Make, layer.Open)
+	}
+	parts := l.partitions("/dev/vdb", 450, 450)
+	array := &probes.RAID{On: []probes.Ref{"partition.a", "partition.b"}, Name: "data", Metadata: "1.2", Level: "raid1", Devices: 2, Consistency: "bitmap", BitmapChunk: 8 << 20}
+	do(RAID(arrayID, array, map[probes.Ref]string{"partition.a": parts[0], "partition.b": parts[1]}))
+	const id = "1b7c2978-8550-41dd-b91c-cdf88b614062"
+	slot := probes.Keyslot{KDF: "pbkdf2", Hash: "sha256", Time: 1000, AFHash: "sha256", Cipher: "aes-xts-plain64", KeyBits: 512}
+	header := &probes.LUKS{Version: 2, Cipher: "aes-xts-plain64", KeyBits: 512, Hash: "sha256", Sector: 512, Offset: 16 << 20, Metadata: 16 << 10, Keyslots: 8 << 20,
+		Slot: map[probes.ID]*probes.Keyslot{"0": &slot, "1": &slot}}
+	l.secrets = map[Key]string{{id, "0"}: "one", {id, "1"}: "two"}
+	do(LUKS(id, header, RAIDDevice(arrayID, array), []probes.ID{"0", "1"}))
+	text, err := probes.ParseVGText(stackText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	volumes := map[probes.ID]PhysicalVolume{text.PVs()[0]: {&probes.PV{MetadataCopies: 1}, LUKSDevice(id, header)}}
+	layer, err := VG("main", &probes.VG{}, text, volumes, t.TempDir())
+	do(layer, err)
+	for _, lv := range []string{"root", "one", "two"} {
+		l.use(LVDevice("main", lv))
+	}
+	got, _ := l.readVG(LUKSDevice(id, header))
+	if got.Text.String() != text.String() {
+		t.Errorf("got\n%s\nwant\n%s", got.Text, text)
+	}
+}

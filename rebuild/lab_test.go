@@ -3,6 +3,7 @@ package rebuild
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,8 @@ import (
 type lab struct {
 	*testing.T
 	secrets map[Key]string
+	// echo prints actions before they are done.
+	echo bool
 	// insert goes in behind the first two words of each "lvm" command.
 	insert []string
 }
@@ -105,8 +108,13 @@ func (l *lab) do(actions ...[]Action) {
 func (l *lab) tryDo(actions ...[]Action) error {
 	var log bytes.Buffer
 	p := &Performer{
-		Output:     &log,
-		Echo:       func(line string) { log.WriteString("+ " + line + "\n") },
+		Output: &log,
+		Echo: func(line string) {
+			fmt.Fprintf(&log, "+ %s\n", line)
+			if l.echo {
+				fmt.Printf("+ %s\n", line)
+			}
+		},
 		Passphrase: func(k Key) ([]byte, error) { return []byte(l.secrets[k]), nil },
 	}
 	for _, a := range slices.Concat(actions...) {

@@ -198,13 +198,15 @@ func (m vg) fillPool(pool probes.ThinPool) []Action {
 
 // writable lets a volume be written to that the group has as read-only: it is
 // empty now. The kernel gets the same table once more, with that permission;
-// the group's text stays as it is.
+// the group's text stays as it is. The rules of udevd take the node of a device
+// away that becomes read-only, which it does when the group is opened again:
+// mknodes puts it back.
 func writable(device string) Action {
 	return Action{
 		Words: "let " + device + " be written to, until it is closed",
 		Do: func() error {
 			dmsetup := func(stdin, command string) (string, error) {
-				c := run.Command{Args: []string{"dmsetup", command, device}, Env: toolEnv(), Stdin: strings.NewReader(stdin)}
+				c := run.Command{Args: []string{"dmsetup", command, strings.TrimPrefix(device, "/dev/mapper/")}, Env: toolEnv(), Stdin: strings.NewReader(stdin)}
 				out, _, err := run.Output(context.Background(), c)
 				return string(out), err
 			}
@@ -213,6 +215,12 @@ func writable(device string) Action {
 				if err == nil {
 					_, err = dmsetup(table, command)
 				}
+			}
+			if err == nil {
+				err = settle()
+			}
+			if err == nil {
+				_, err = dmsetup("", "mknodes")
 			}
 			return err
 		},

@@ -165,3 +165,72 @@ func scribble(t *testing.T, device string, a probes.PVArea) {
 		t.Fatal(err)
 	}
 }
+
+// TestHostileVG gives LVM no name or place that no text of its own has.
+func TestHostileVG(t *testing.T) {
+	const pv = "1OCz4I-2nUe-mfPb-1wvP-2oR0-GZ8i-0bLfyq"
+	plain := `contents = "Text Format Volume Group" version = 1 main { id = "x" seqno = 1 extent_size = 8192
+		physical_volumes { pv0 { id = "` + pv + `" pe_start = 2048 pe_count = 40 } }
+		logical_volumes { root { id = "y" status = ["READ", "WRITE", "VISIBLE"] segment1 {
+			type = "raid1" start_extent = 0 extent_count = 8 raids = ["meta", "data"] } }
+		meta { id = "z" status = ["READ"] segment1 { type = "striped" stripe_count = 1 extent_count = 1 stripes = ["pv0", 3] } } } }`
+	change := func(old, new string) string { return strings.Replace(plain, old, new, 1) }
+	volume := map[probes.ID]PhysicalVolume{pv: {&probes.PV{MetadataCopies: 1, MetadataSize: 1 << 20}, "/dev/sdx1"}}
+	tests := []struct {
+		name, text string
+		volumes    map[probes.ID]PhysicalVolume
+		good       bool
+	}{
+		{"as it should be", plain, volume, true},
+		{"another group", change("main {", "other {"), volume, false},
+		{"group", change("main {", `"--config" {`), volume, false},
+		{"group that is a path", change("main {", `"../main" {`), volume, false},
+		{"volume", change("root {", `"a b" {`), volume, false},
+		{"volume that is an option", change("root {", `"--force" {`), volume, false},
+		{"physical volume", change(pv, "--help"), map[probes.ID]PhysicalVolume{"--help": volume[pv]}, false},
+		{"system", change("seqno", `system_id = "x\" }" seqno`), volume, false},
+		{"no segment", change("segment1 {", "part {"), volume, false},
+		{"extent", change("extent_size = 8192", "extent_size = 18446744073709551615"), volume, false},
+		{"overflow", change("extent_size = 8192", "extent_size = 2147483648"), volume, true}, // 3 of 1 TiB: behind the device
+		{"far", change(`["pv0", 3]`, `["pv0", 2147483648]`), volume, true},
+		{"farther", change(`["pv0", 3]`, `["pv0", 4611686018427387904]`), volume, false},
+		{"backwards", change(`["pv0", 3]`, `["pv0", -3]`), volume, false},
+		{"start", change("pe_start = 2048", "pe_start = 9223372036854775808"), volume, false},
+		{"no device", plain, nil, false},
+		{"one more device", plain, map[probes.ID]PhysicalVolume{pv: volume[pv], "x": volume[pv]}, false},
+		{"device", plain, map[probes.ID]PhysicalVolume{pv: {volume[pv].PV, "/dev/sd|.*"}}, false},
+		{"copies", plain, map[probes.ID]PhysicalVolume{pv: {&probes.PV{MetadataCopies: 3}, "/dev/sdx1"}}, false},
+		{"metadata", plain, map[probes.ID]PhysicalVolume{pv: {&probes.PV{MetadataSize: 1 << 63}, "/dev/sdx1"}}, false},
+	}
+	for _, test := range tests {
+		text, err := probes.ParseVGText(test.text)
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		layer, err := VG("main", &probes.VG{}, text, test.volumes, "/run/rootwc")
+		if (err == nil) != test.good || (len(layer.Make) > 0) != test.good {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	text, _ := probes.ParseVGText(plain)
+	if _, err := VG("main", &probes.VG{Unsupported: "the group is EXPORTED"}, text, volume, "/run/rootwc"); err == nil {
+		t.Error("an exported group is taken")
+	}
+	// What lies behind the device is not written to it.
+	l := newLab(t)
+	image := l.blank(1 << 20)
+	for _, a := range []probes.PVArea{{At: 1 << 20, Size: 512}, {At: 0, Size: 2 << 20}, {At: 1<<64 - 512, Size: 1024}} {
+		if err := l.tryDo([]Action{clearArea(image, a)}); err == nil {
+			t.Errorf("%+v is cleared", a)
+		}
+	}
+	if l.medium(image).Size != 1<<20 {
+		t.Error("the image has grown")
+	}
+}
+
+func TestLVDevice(t *testing.T) {
+	if got := LVDevice("a-b--c", "x-y"); got != "/dev/mapper/a--b----c-x--y" {
+		t.Error(got)
+	}
+}

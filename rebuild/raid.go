@@ -141,7 +141,7 @@ func (l *Layer) mark(array, flag string, members []probes.Ref, devices map[probe
 var (
 	isArrayID   = regexp.MustCompile(`^[0-9a-f]{8}(:[0-9a-f]{8}){3}$`)
 	isLayout    = regexp.MustCompile(`^[nfo][1-9][0-9]{0,2}$`)
-	isHomehost  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	isHomehost  = regexp.MustCompile(`^[A-Za-z0-9(][A-Za-z0-9_.()-]*$`) // "(none)" is that of an initramfs
 	raidLevels  = []string{"linear", "raid0", "raid1", "raid4", "raid5", "raid6", "raid10"}
 	raidLayouts = map[string][]string{
 		"raid0": {"original", "alternate"},
@@ -187,16 +187,19 @@ func checkRAID(id probes.ID, r *probes.RAID, devices map[probes.Ref]string) erro
 	return checkMembers(r, devices)
 }
 
-// checkArrayName checks what is put together to at most 31 bytes in the
-// superblock. Some words mean something to mdadm.
+// checkArrayName checks what is put together in 32 bytes of the superblock.
+// Some words mean something to mdadm.
 func checkArrayName(r *probes.RAID) error {
-	host := strings.ToLower(r.Homehost)
+	whole := r.Name
+	if r.Homehost != "" {
+		whole = r.Homehost + ":" + r.Name + "\x00"
+	}
 	switch {
 	case r.Metadata == "0.90" && r.Name+r.Homehost != "":
 		return fmt.Errorf("name %q: this metadata has none", r.Name)
-	case r.Homehost != "" && !isHomehost.MatchString(r.Homehost), host == "any", host == "none":
+	case r.Homehost != "" && !isHomehost.MatchString(r.Homehost), strings.EqualFold(r.Homehost, "any"):
 		return fmt.Errorf("home host %q", r.Homehost)
-	case len(r.Homehost)+len(r.Name) > 31, strings.ContainsAny(r.Name, "\x00/:\n"):
+	case len(whole) > 32, strings.ContainsAny(r.Name, "\x00/:\n"):
 		return fmt.Errorf("name %q of %q", r.Name, r.Homehost)
 	}
 	return nil

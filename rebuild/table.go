@@ -1,6 +1,7 @@
 package rebuild
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"rootwc/internal/run"
 	"rootwc/probes"
 )
 
@@ -46,6 +48,9 @@ func Table(t *probes.Table, device string) (Layer, error) {
 					return reread(f)
 				})
 			},
+		}, Action{
+			Words: "wipe the logical partitions of " + device,
+			Do:    func() error { return wipeLogical(t, device) },
 		})
 	}
 	l.Open = []Action{{
@@ -53,6 +58,27 @@ func Table(t *probes.Table, device string) (Layer, error) {
 		Do:    func() error { return awaitPartitions(t, device) },
 	}}
 	return l, nil
+}
+
+// wipeLogical does for logical partitions that sfdisk has not made what it does
+// for others. In an image nothing stands on them.
+func wipeLogical(t *probes.Table, disk string) error {
+	if t.Disk.Table != "dos" {
+		return nil
+	}
+	if err := awaitPartitions(t, disk); err != nil {
+		return err
+	}
+	for _, p := range t.Partitions {
+		node := PartitionDevice(disk, p.Number)
+		if p.Number < 5 || sysfs(node) == "" {
+			continue
+		}
+		if _, _, err := run.Output(context.Background(), run.Command{Args: []string{"wipefs", "--all", "--", node}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // awaitPartitions waits until the kernel has the partitions and their nodes
