@@ -11,8 +11,8 @@ import (
 // Btrfs is a btrfs file system, on one device or several. What use alone sets
 // is left out: feature bits for compression, a default subvolume, fs-verity or
 // large blocks, and those that come and go with the profiles (raid56,
-// raid1c34). So are the UUIDs of subvolumes and their numbers, which nothing
-// can give to a new file system.
+// raid1c34). So are the UUIDs of devices and subvolumes and the numbers of
+// these, which nothing can give to a new file system.
 type Btrfs struct {
 	Features   []string                `toml:"features"` // sorted, in the words of mkfs.btrfs -O
 	Checksum   string                  `toml:"checksum"` // in the words of mkfs.btrfs --csum
@@ -31,7 +31,6 @@ type Btrfs struct {
 // BtrfsDevice is one device of a btrfs file system. Its ID is the number that
 // the file system gave it.
 type BtrfsDevice struct {
-	UUID string `toml:"uuid"`
 	Size uint64 `toml:"size" unit:"bytes"` // what the file system takes of the device
 }
 

@@ -274,7 +274,7 @@ func (r *btrfsReader) addDevice(d btrfsDevItem) error {
 	if d.size > room {
 		return fmt.Errorf("device %d: %d bytes do not fit on it, it has %d", d.number, d.size, room)
 	}
-	r.fs.Device[deviceID(d.number)] = &BtrfsDevice{UUID: uuid(d.uuid[:]), Size: d.size}
+	r.fs.Device[deviceID(d.number)] = &BtrfsDevice{Size: d.size}
 	return nil
 }
 

@@ -153,7 +153,7 @@ func (b *builder) disk(c *contents) (ID, *Disk) {
 	case c.found != nil && c.found.id != "":
 		id := c.found.id
 		if s, ok := c.found.node.(*btrfsSuper); ok {
-			id = ID(uuid(s.device.uuid[:]))
+			id = ID(fmt.Sprintf("%s.%d", id, s.device.number))
 		}
 		if r, ok := c.found.node.(*raidMember); ok {
 			id = ID(fmt.Sprintf("%s.%d", r.Array, r.Role))

@@ -113,9 +113,6 @@ func (m made) checkBtrfs(b *probes.Btrfs) ([]probes.ID, error) {
 		if err := firstOf(between("device "+string(id), number(id), 1, 1<<31), between("size", b.Device[id].Size, 1, maxSize)); err != nil {
 			return nil, err
 		}
-		if _, err := uuid("device", b.Device[id].UUID); err != nil {
-			return nil, err
-		}
 	}
 	return numbers, nil
 }
@@ -136,8 +133,8 @@ func btrfsEqual(b *probes.Btrfs) bool {
 // mkfsBtrfs is the command. What is not in the layout is turned off where this
 // mkfs.btrfs knows it: its defaults are another release's.
 func (m made) mkfsBtrfs(b *probes.Btrfs, numbers []probes.ID) (Action, []string, error) {
-	var known [3]string
-	for i, args := range [][]string{{"-O", "list-all"}, {"-R", "list-all"}, {"--help"}} {
+	var known [2]string
+	for i, args := range [][]string{{"-O", "list-all"}, {"-R", "list-all"}} {
 		text, err := usage(m.ctx, append([]string{"mkfs.btrfs"}, args...)...)
 		if err != nil {
 			return Action{}, nil, err
@@ -166,12 +163,6 @@ func (m made) mkfsBtrfs(b *probes.Btrfs, numbers []probes.ID) (Action, []string,
 	}
 	if btrfsEqual(b) {
 		args = append(args, "-b", fmt.Sprint(b.Device[numbers[0]].Size))
-	}
-	switch id := b.Device[numbers[0]].UUID; {
-	case len(numbers) == 1 && id != "" && strings.Contains(known[2], "--device-uuid"): // 6.5.3
-		args = append(args, "--device-uuid", id)
-	default:
-		notes = append(notes, "devices get new UUIDs")
 	}
 	for i, n := range numbers {
 		if string(n) != strconv.Itoa(i+1) {

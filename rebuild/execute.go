@@ -95,6 +95,7 @@ func (p *Plan) Close(do *Performer) error {
 			mounted = errors.Join(mounted, quiet.Do(ctx, a))
 		}
 	}
+	unmountBelow(p.work) // by a step that failed on the way
 	for _, s := range slices.Backward(p.Storage) {
 		for _, a := range s.Close {
 			_ = quiet.Do(ctx, a)

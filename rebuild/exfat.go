@@ -10,7 +10,7 @@ import (
 // exfat makes an exFAT. mkfs.exfat reckons where its parts lie from a boundary
 // that only shows in the result, and whether the bitmap is packed before it:
 // the way that gives the same is found by trial.
-func (m made) exfat(fs *probes.FileSystem) (Layer, error) {
+func (m made) exfat(fs *probes.FileSystem, start uint64) (Layer, error) {
 	x := fs.ExFAT
 	if err := m.checkExFAT(x); err != nil {
 		return Layer{}, err
@@ -21,6 +21,9 @@ func (m made) exfat(fs *probes.FileSystem) (Layer, error) {
 	}
 	if fs.LabelBytes != "" {
 		m.label = fs.Label // with U+FFFD for what is no character
+	}
+	if boundary := exfatBoundary(x, start); start > 0 && boundary > 0 {
+		return Layer{Make: m.mkfsExFAT(x, help, []string{"-b", fmt.Sprint(boundary)})}, nil
 	}
 	if table := x.Sectors * x.SectorSize / x.ClusterSize * 4; table > trialMost {
 		return Layer{Make: m.mkfsExFAT(x, help, nil), Notes: []string{"its parts lie where mkfs.exfat puts them: it is too large for a trial"}}, nil
@@ -45,6 +48,21 @@ func (m made) exfat(fs *probes.FileSystem) (Layer, error) {
 		return Layer{}, last
 	}
 	return best, nil
+}
+
+// exfatBoundary is the boundary from which mkfs.exfat reckons where the table
+// and the clusters lie on a partition, zero for none: both are the next multiple
+// of it, counted from the start of the disk (exfat_build_mkfs_info of
+// exfatprogs). A scratch file has no such start.
+func exfatBoundary(x *probes.ExFAT, start uint64) uint64 {
+	next := func(at, boundary uint64) uint64 { return (start+at+boundary-1)/boundary*boundary - start }
+	table := x.FATOffset * x.SectorSize
+	for boundary := uint64(64 << 20); boundary >= x.SectorSize; boundary /= 2 {
+		if next(24*x.SectorSize, boundary) == table && next(table+x.FATSectors*x.SectorSize, boundary) == x.ClusterOffset*x.SectorSize {
+			return boundary
+		}
+	}
+	return 0
 }
 
 // trialMost is how much the table may take that a trial writes.

@@ -15,14 +15,15 @@ import (
 )
 
 // FileSystem is how a file system is made on its devices, which are in the
-// order of [probes.FileSystem.On]. work is a private directory for
-// configuration files and mounts.
+// order of [probes.FileSystem.On]. start is where the first of them begins on
+// its disk, in bytes, which mkfs.exfat reckons with. work is a private directory
+// for configuration files and mounts.
 //
 // A tool is asked which options it knows, or whether it would take them, and
 // writes nothing yet. What no tool could have made, or not one of this
 // machine's, is an error.
-func FileSystem(ctx context.Context, id probes.ID, fs *probes.FileSystem, devices []string, work string) (Layer, error) {
-	l, err := fileSystem(ctx, id, fs, devices, work)
+func FileSystem(ctx context.Context, id probes.ID, fs *probes.FileSystem, devices []string, start uint64, work string) (Layer, error) {
+	l, err := fileSystem(ctx, id, fs, devices, start, work)
 	if err != nil {
 		return Layer{}, fmt.Errorf("filesystem.%s: %w", id, err)
 	}
@@ -30,7 +31,7 @@ func FileSystem(ctx context.Context, id probes.ID, fs *probes.FileSystem, device
 	return l, nil
 }
 
-func fileSystem(ctx context.Context, id probes.ID, fs *probes.FileSystem, devices []string, work string) (Layer, error) {
+func fileSystem(ctx context.Context, id probes.ID, fs *probes.FileSystem, devices []string, start uint64, work string) (Layer, error) {
 	switch {
 	case fs.Unsupported != "":
 		return Layer{}, fmt.Errorf("no tool makes it: %s", fs.Unsupported)
@@ -55,7 +56,7 @@ func fileSystem(ctx context.Context, id probes.ID, fs *probes.FileSystem, device
 	case fs.Btrfs != nil:
 		return m.btrfs(fs.Btrfs)
 	case fs.ExFAT != nil:
-		return m.exfat(fs)
+		return m.exfat(fs, start)
 	case fs.F2FS != nil:
 		return m.f2fs(fs)
 	}

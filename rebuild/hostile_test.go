@@ -42,7 +42,7 @@ func goodF2FS() *probes.FileSystem {
 
 func goodBtrfs() *probes.FileSystem {
 	return &probes.FileSystem{Type: "btrfs", Btrfs: &probes.Btrfs{Checksum: "crc32c", NodeSize: 16384, SectorSize: 4096, Data: "single", Metadata: "dup",
-		Device:    map[probes.ID]*probes.BtrfsDevice{"1": {UUID: someUUID, Size: 256 << 20}},
+		Device:    map[probes.ID]*probes.BtrfsDevice{"1": {Size: 256 << 20}},
 		Subvolume: map[probes.ID]*probes.BtrfsSubvolume{"@": {}}}}
 }
 
@@ -161,7 +161,7 @@ func TestHostileLayouts(t *testing.T) {
 		if c.fs.FAT != nil || c.fs.ExFAT != nil {
 			id = "ABCD-0123"
 		}
-		l, err := FileSystem(t.Context(), id, c.fs, []string{"/dev/null"}, "/work")
+		l, err := FileSystem(t.Context(), id, c.fs, []string{"/dev/null"}, 0, "/work")
 		if err == nil || !strings.HasPrefix(err.Error(), "filesystem."+string(id)+": ") || !strings.Contains(err.Error(), c.want) || l.Make != nil {
 			t.Errorf("%s: %v, %v", c.want, l.Make, err)
 		}
@@ -172,7 +172,7 @@ func TestHostileLayouts(t *testing.T) {
 		if fs.FAT != nil || fs.ExFAT != nil {
 			id = "ABCD-0123"
 		}
-		if _, err := FileSystem(t.Context(), id, fs, []string{"/dev/null"}, "/work"); err != nil {
+		if _, err := FileSystem(t.Context(), id, fs, []string{"/dev/null"}, 0, "/work"); err != nil {
 			t.Error(err)
 		}
 		for _, bad := range []struct {
@@ -188,7 +188,7 @@ func TestHostileLayouts(t *testing.T) {
 			{id, []string{"/dev/null", "/dev/zero"}, "/work"},
 			{id, []string{"/dev/null"}, "work"},
 		} {
-			if l, err := FileSystem(t.Context(), bad.id, good(), bad.devices, bad.work); err == nil || l.Make != nil {
+			if l, err := FileSystem(t.Context(), bad.id, good(), bad.devices, 0, bad.work); err == nil || l.Make != nil {
 				t.Errorf("%s with %+v: %v", fs.Type, bad, l.Make)
 			}
 		}
@@ -289,7 +289,7 @@ func FuzzFileSystem(f *testing.F) {
 			if fs.Btrfs != nil {
 				devices = slices.Repeat(devices, min(len(fs.Btrfs.Device), 9))
 			}
-			check(FileSystem(t.Context(), id, fs, devices, work))
+			check(FileSystem(t.Context(), id, fs, devices, 0, work))
 			// beyond the trials, which these tools do not pass
 			m := made{ctx: t.Context(), id: id, devices: devices, work: work}
 			if x := fs.ExFAT; x != nil && m.checkExFAT(x) == nil {

@@ -119,6 +119,19 @@ func (m mounting) mount() error {
 	return unix.Mount(m.device, fmt.Sprintf("/proc/self/fd/%d", fd), m.kind, flags, data)
 }
 
+// unmountBelow unmounts what is mounted in a directory, the last first.
+func unmountBelow(dir string) {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return
+	}
+	for _, line := range slices.Backward(strings.Split(string(text), "\n")) {
+		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
+			_ = unix.Unmount(fields[4], unix.UMOUNT_NOFOLLOW)
+		}
+	}
+}
+
 // isThere tells whether the device is mounted at the place. The number of a
 // directory of btrfs is not that of its device.
 func (m mounting) isThere() bool {

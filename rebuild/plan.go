@@ -52,6 +52,7 @@ type Plan struct {
 	left   map[probes.Ref]bool  // nodes that are not made
 	marks  map[probes.ID]uint64 // where the disks carry the mark
 	root   string
+	work   string
 }
 
 // planner is a plan in the making.
@@ -71,7 +72,7 @@ type planner struct {
 // when that could not be found out.
 func Make(ctx context.Context, o Options) (*Plan, error) {
 	p := &planner{
-		Options: o, Plan: &Plan{layout: o.Layout, marks: map[probes.ID]uint64{}, root: o.Root},
+		Options: o, Plan: &Plan{layout: o.Layout, marks: map[probes.ID]uint64{}, root: o.Root, work: o.Work},
 		named: map[string]bool{}, without: map[probes.Ref]bool{}, kept: map[probes.Ref]bool{}, built: map[probes.Ref]bool{},
 	}
 	var err error
@@ -277,7 +278,7 @@ func (p *planner) layer(ctx context.Context, ref probes.Ref) (*Layer, string, er
 			devices = append(devices, p.at(below))
 		}
 		device = run.Quote(devices)
-		layer, err = FileSystem(ctx, id, fs, devices, p.Work)
+		layer, err = FileSystem(ctx, id, fs, devices, p.start(fs.On), p.Work)
 	case "swap":
 		if l.Swap[id].File != "" {
 			return nil, "", nil
@@ -290,6 +291,15 @@ func (p *planner) layer(ctx context.Context, ref probes.Ref) (*Layer, string, er
 		return nil, "", nil
 	}
 	return &layer, device, err
+}
+
+// start is where the first of some devices begins on its disk, in bytes.
+func (p *planner) start(on []probes.Ref) uint64 {
+	if len(on) == 0 || on[0].Kind() != "partition" {
+		return 0
+	}
+	part := p.Layout.Partition[on[0].ID()]
+	return part.FirstLBA * p.Layout.Disk[part.On.ID()].Sector
 }
 
 // disks is the step of a disk: its partition table, or nothing.

@@ -145,7 +145,7 @@ func plan(t testing.TB, id probes.ID, node any, work string, images ...string) (
 	if s, ok := node.(*probes.Swap); ok {
 		return Swap(t.Context(), id, s, images[0])
 	}
-	return FileSystem(t.Context(), id, node.(*probes.FileSystem), images, work)
+	return FileSystem(t.Context(), id, node.(*probes.FileSystem), images, 0, work)
 }
 
 func do(t testing.TB, actions []Action) error {

@@ -159,7 +159,7 @@ func TestBtrfsSystem(t *testing.T) {
 	fs.Btrfs.Features = []string{"extref", "free-space-tree", "no-holes", "skinny-metadata"}
 	fs.Btrfs.Device = map[probes.ID]*probes.BtrfsDevice{"1": {Size: 280 << 20}, "4": {Size: 290 << 20}}
 	id := probes.ID(oddfs.UUID(dice(1)))
-	l, err := FileSystem(t.Context(), id, fs, devices, t.TempDir())
+	l, err := FileSystem(t.Context(), id, fs, devices, 0, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func rootwc(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 	done := -1
 	parser, err := kong.New(&cli, kong.Name("rootwc"), kong.Description(description), kong.UsageOnError(),
 		kong.Writers(out, stderr), kong.Exit(func(status int) { done = status; panic(exit{}) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}), kong.Vars{"version": version(), "probes": strings.Join(probes.Names, ", ")})
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}), kong.Vars{"version": version(), "probes": strings.Join(probes.Names, ", "), "rescue": rescueMount})
 	if err != nil {
 		a.complain(fmt.Errorf("internal error: %w", err))
 		return wc.ExitFailed

@@ -17,12 +17,17 @@ type materializeCmd struct {
 	Plan     bool   `help:"Only print what would happen."`
 	DryRun   bool   `name:"dry-run" hidden:""`
 	JSON     bool   `name:"json" help:"With --check: answer in JSON."`
+	Rebuild  bool   `help:"From a rescue system: set the machine's disks up first, as its probes say, and make it start. The root is then /mnt, unless --root names another place."`
+	rebuildOptions
 }
 
 // Run brings the machine's tree back: the root, then its externals.
 func (c *materializeCmd) Run(a *app) (err error) {
 	if err := checkRevision(c.Revision); err != nil {
 		return err
+	}
+	if c.Rebuild {
+		return c.rebuild(a)
 	}
 	t, err := a.openRoot()
 	if err != nil {
@@ -57,6 +62,41 @@ func (c *materializeCmd) Run(a *app) (err error) {
 		return m.planExternals(c)
 	}
 	return m.finish()
+}
+
+// rebuild is the whole way back: disks, files, and what makes the machine start.
+func (c *materializeCmd) rebuild(a *app) error {
+	if c.URL == "" {
+		return errors.New("cannot rebuild: no URL given")
+	}
+	if a.global.Root == "/" {
+		a.global.Root = rescueMount
+	}
+	b, err := a.newRebuild(c.URL, c.Revision, a.global.Root, c.rebuildOptions, false)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	if c.Check || c.Plan || c.DryRun {
+		return b.show(c.JSON)
+	}
+	if err := b.set(); err != nil {
+		return err
+	}
+	files := *c
+	files.Rebuild = false
+	if err := files.Run(a); err != nil {
+		var known interface{ ExitCode() int }
+		if !errors.As(err, &known) || known.ExitCode() != wc.ExitPartial {
+			return wc.Hint(err, "the machine's disks are set up; the same command goes on")
+		}
+		a.complain(err)
+		if err := b.finish(); err != nil {
+			return err
+		}
+		return wc.Partial("the machine is set up, but not all of its files are back: see above")
+	}
+	return b.finish()
 }
 
 // materializer brings working copies up, one after the other.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -17,9 +18,9 @@ import (
 // rebuildOptions are those of both ways to rebuild.
 type rebuildOptions struct {
 	Disk           map[string]string `name:"disk" help:"Put this disk in the place of an old one, which its ID, serial number or WWN names." placeholder:"OLD=DEVICE"`
-	Wipe           []string          `help:"The disk with this serial number or WWN may lose all that is on it." placeholder:"SERIAL"`
-	Keep           []string          `help:"Leave this partition as it is, with all that is on it." placeholder:"PARTUUID"`
-	Without        []string          `help:"Leave this node of the layout out, with all that stands on it." placeholder:"NODE"`
+	Wipe           []string          `sep:"none" help:"The disk with this serial number or WWN may lose all that is on it." placeholder:"SERIAL"`
+	Keep           []string          `sep:"none" help:"Leave this partition as it is, with all that is on it." placeholder:"PARTUUID"`
+	Without        []string          `sep:"none" help:"Leave this node of the layout out, with all that stands on it." placeholder:"NODE"`
 	KeyFile        []string          `name:"key-file" sep:"none" help:"Content of FILE opens a keyslot; DEVICE is a LUKS UUID or mapping name." placeholder:"[DEVICE[:SLOT]=]FILE"`
 	PassphraseFile []string          `name:"passphrase-file" sep:"none" help:"The same for a text, which ends before the line end; - is the next line of standard input." placeholder:"[DEVICE[:SLOT]=]FILE"`
 	Bootloader     string            `help:"\"bytes\" writes boot code as it was; \"reinstall\" runs the restored system's own programs." enum:"bytes,reinstall" default:"bytes"`
@@ -30,7 +31,7 @@ type rebuildCmd struct {
 	Plan    bool   `help:"Print every step with its commands, and what stands against it (the default)."`
 	Execute bool   `help:"Set the storage up, and mount it."`
 	Finish  bool   `help:"When the files are back: boot code, boot entries, swap files, read-only subvolumes; then compare, unmount and close."`
-	Mount   string `help:"Where the new machine's file systems are mounted." default:"/mnt" placeholder:"DIR"`
+	Mount   string `help:"Where the new machine's file systems are mounted." default:"${rescue}" placeholder:"DIR"`
 	JSON    bool   `name:"json" help:"Answer in JSON."`
 	rebuildOptions
 }
@@ -40,7 +41,7 @@ func (c *rebuildCmd) Run(a *app) error {
 	if c.Plan && (c.Execute || c.Finish) {
 		return errors.New("cannot both plan and execute: choose one")
 	}
-	b, err := a.newRebuild(c.From, c.Mount, c.rebuildOptions, c.Finish && !c.Execute)
+	b, err := a.newRebuild(c.From, "", c.Mount, c.rebuildOptions, c.Finish && !c.Execute)
 	if err != nil {
 		return err
 	}
@@ -62,24 +63,26 @@ func (c *rebuildCmd) Run(a *app) error {
 
 // rebuilding is a rebuild with what it needs.
 type rebuilding struct {
-	app    *app
-	plan   *rebuild.Plan
-	opt    rebuild.Options
-	keys   *keyring
-	log    *os.File
-	failed bool
+	app  *app
+	plan *rebuild.Plan
+	opt  rebuild.Options
+	keys *keyring
+	log  *os.File
 }
+
+// rescueMount is where a machine is put together in a rescue system.
+const rescueMount = "/mnt"
 
 // workDir is private, and in memory on every system with /run.
 const workDir = "/run/rootwc/rebuild"
 
 // newRebuild reads the texts and makes the plan.
-func (a *app) newRebuild(from, mount string, o rebuildOptions, filled bool) (*rebuilding, error) {
+func (a *app) newRebuild(from, revision, mount string, o rebuildOptions, filled bool) (*rebuilding, error) {
 	fail := func(err error) (*rebuilding, error) { return nil, fmt.Errorf("cannot rebuild: %w", err) }
 	if err := os.MkdirAll(workDir, 0o700); err != nil {
 		return fail(err)
 	}
-	dir, repository, err := a.texts(from)
+	dir, repository, err := a.texts(from, revision)
 	if err != nil {
 		return fail(err)
 	}
@@ -132,7 +135,7 @@ func (a *app) newRebuild(from, mount string, o rebuildOptions, filled bool) (*re
 
 // texts is a directory with the texts of a machine's probes, and the path of
 // the repository when that is on this machine.
-func (a *app) texts(from string) (dir, repository string, err error) {
+func (a *app) texts(from, revision string) (dir, repository string, err error) {
 	switch {
 	case from == "":
 		return filepath.Join(a.global.Root, probes.Dir), "", nil
@@ -155,7 +158,7 @@ func (a *app) texts(from string) (dir, repository string, err error) {
 		return "", "", err
 	}
 	place := strings.TrimSuffix(from, "/") + "/" + probes.Dir
-	_, err = t.Client.Run(a.ctx, wc.Call{Args: []string{"export", "--quiet", "--ignore-externals", "--", place + "@", dir}})
+	_, err = t.Client.Run(a.ctx, wc.Call{Args: []string{"export", "--quiet", "--ignore-externals", "--revision", cmp.Or(revision, "HEAD"), "--", place + "@", dir}})
 	return dir, repository, err
 }
 
