@@ -146,11 +146,11 @@ func lvmConfig(devices []string, systemID string) string {
 	}
 	config := fmt.Sprintf("devices { filter = %s global_filter = %s use_devicesfile = 0 obtain_device_list_from_udev = 0 external_device_info_source = \"none\" } "+
 		"activation { udev_sync = %d udev_rules = %d monitoring = 0 } backup { backup = 0 archive = 0 } "+
-		"global { use_lvmpolld = 0 thin_check_executable = \"\" cache_check_executable = \"\" }", filter, filter, udev, udev)
-	if systemID != "" {
-		config += fmt.Sprintf(" local { extra_system_ids = [%q] }", systemID)
+		"global { use_lvmpolld = 0 thin_check_executable = \"\" cache_check_executable = \"\"", filter, filter, udev, udev)
+	if systemID != "" { // only that machine may have the group: be it, see lvmsystemid(7)
+		return config + fmt.Sprintf(" system_id_source = \"lvmlocal\" } local { system_id = %q }", systemID)
 	}
-	return config
+	return config + " }"
 }
 
 // lvm is a command of LVM that does not read the machine's configuration.

@@ -72,18 +72,22 @@ func TestVG(t *testing.T) {
 			l, devices := newLVMLab(t, 200<<20, 300<<20, 250<<20, 210<<20, 300<<20, 290<<20)
 			old, disks := devices[:3], devices[3:]
 			group := odds.Pick(r, odds.Groups...)
-			lvm := vg{name: probes.ID(group), config: lvmConfig(old, "")}
+			host := odds.Pick(r, "", "", "old-host") // only that machine may have it
+			lvm := vg{name: probes.ID(group), config: lvmConfig(old, host)}
 			make := func(args []string, more ...string) {
 				l.do([]Action{lvm.lvm(args[0], append(args[1:], more...)...)})
 			}
 			for _, d := range old {
 				make(odds.PV(r), d)
 			}
-			make(odds.VG(r, group), old...)
+			make(odds.VG(r, group), slices.Concat(old, []string{"--systemid", host})...)
 			for n := range 1 + r.IntN(6) {
 				make(odds.LV(r, group, n))
 			}
 			want, volumes := l.readVG(old...)
+			if want.Text.SystemID() != host {
+				t.Errorf("system ID %q, should be %q", want.Text.SystemID(), host)
+			}
 			for id, v := range volumes {
 				v.Device = disks[slices.Index(old, v.Device)]
 				volumes[id] = v
