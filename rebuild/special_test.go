@@ -166,7 +166,7 @@ func TestBtrfsSystem(t *testing.T) {
 	if err := do(t, l.Make); err != nil {
 		t.Fatal(err)
 	}
-	if notes := strings.Join(l.Notes, "; "); notes != "devices get new UUIDs; device 4 becomes device 2" {
+	if notes := strings.Join(l.Notes, "; "); notes != "device 4 becomes device 2" {
 		t.Errorf("notes: %s", notes)
 	}
 	fs.Btrfs.Device = map[probes.ID]*probes.BtrfsDevice{"1": fs.Btrfs.Device["1"], "2": fs.Btrfs.Device["4"]}

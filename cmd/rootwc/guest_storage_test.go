@@ -194,18 +194,132 @@ func TestGuestStorage(t *testing.T) {
 	if l.disks, err = oddmachine.Disks(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	rebuilt := probed(t, l.run("rebuild", rebuildOdd+`
-		stage=rebuilt
-		mkdir -p /.rootwc
-		rootwc probe
-		mkdir "/out/$stage"
-		cp -r /.rootwc/probes/. "/out/$stage"
-		rootwc rebuild recorded $keys --finish
-		cp /run/rootwc/rebuild/log /out/`, vm.Machine{}), "rebuilt")
-	differ(t, made, rebuilt,
-		"lvm: main/before is gone",
-		"luks: \"sealed, with a blank\" token 6 is gone",
-	)
+	again := probed(t, l.run("rebuild", rebuildOdd, vm.Machine{}), "rebuilt")
+	differ(t, made, again, lost...)
+
+	// Larger disks on other buses, in other slots.
+	l.disks = []vm.Disk{
+		{Path: blankDisk(t, 5<<30), Serial: "NEW3", Bus: vm.SCSI}, {Path: blankDisk(t, 3<<30), Serial: "NEW2"},
+		{Path: blankDisk(t, 6<<30), Serial: "NEW1", Bus: vm.SCSI}, {Path: blankDisk(t, 5<<30), Serial: "NEW0", Bus: vm.NVMe},
+	}
+	moved := probed(t, l.run("move", rebuildOdd, vm.Machine{
+		Env: []string{"disks=--disk ODD0=/dev/nvme0n1 --disk ODD1=/dev/sdb --disk ODD2=/dev/vda --disk ODD3=/dev/sda"},
+	}), "rebuilt")
+	differ(t, made, moved, lost...)
+	if !strings.Contains(moved["hardware.toml"], `"nvme"`) {
+		t.Errorf("hardware:\n%s", moved["hardware.toml"])
+	}
+
+	refusals(t, l)
+}
+
+// lost is what cannot come back: the content of a snapshot, a token that only
+// its maker knows.
+var lost = []string{"lvm: main/before is gone", `luks: sealed token 6 is gone`}
+
+// rebuildOdd sets the odd machine up again from its recorded texts, and probes
+// it.
+const rebuildOdd = `
+	keys="--key-file sealed:0=secret.0 --key-file sealed:3=secret.3 --key-file sealed:5=secret.5 --key-file old:2=secret.0 --key-file swap:0=secret.0"
+	rootwc rebuild recorded $disks $keys >plan
+	rootwc rebuild recorded $disks $keys --json >/out/plan.json
+	rootwc -v rebuild recorded $disks $keys --execute || { cat /run/rootwc/rebuild/log; exit 1; }
+	rootwc probe
+	mkdir /out/rebuilt
+	cp -r /.rootwc/probes/. /out/rebuilt
+	rootwc rebuild recorded $disks $keys --finish
+`
+
+func blankDisk(t *testing.T, size int64) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "disk.img")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// refusals asks for the machine on disks that must not be touched: every reason
+// at once, and the disks are as they were afterwards.
+func refusals(t *testing.T, l *lab) {
+	full := blankDisk(t, 4<<30) // holds something at its end alone
+	f, err := os.OpenFile(full, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("thirteen bytes"), 4<<30-600000); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.disks = []vm.Disk{
+		{Path: full, Serial: "FULL"},
+		{Path: blankDisk(t, 4<<30-512), Serial: "SMALL"},
+		{Path: blankDisk(t, 2<<30), Serial: "LARGE-SECTORS", LogicalSector: 4096},
+		{Path: blankDisk(t, 3<<30), Serial: "READ-ONLY", ReadOnly: true},
+		{Path: blankDisk(t, 64<<20), Serial: "MOUNTED"},
+	}
+	// One is in use, which is a change of its own.
+	l.run("prepare", `mke2fs -q /dev/vde`, vm.Machine{})
+	before := sums(t, l.disks)
+	l.run("refuse", `
+		refused() {
+			want=$1; shift
+			status=0
+			rootwc rebuild recorded "$@" >out 2>err || status=$?
+			cat err
+			[ "$status" = 3 ] || { echo "status $status"; exit 1; }
+			grep -e "$want" err || { echo "no $want"; exit 1; }
+		}
+		all="--disk ODD0=/dev/vda --disk ODD1=/dev/vdb --disk ODD2=/dev/vdc --disk ODD3=/dev/vdd"
+		keys="--key-file sealed:0=secret.0 --key-file old:2=secret.0 --key-file swap:0=secret.0"
+		for mode in --plan --execute; do
+			refused '/dev/vda is not blank: it holds data in the MiB at byte 4293918720' $all $keys $mode
+			grep -e 'hint: .*--wipe FULL' err
+			grep -e '/dev/vdb is too small: 4294967296 bytes are needed, it has 4294966784, 512 are missing' err
+			grep -e '/dev/vdc has sectors of 4096 bytes, the old disk had 512' err
+			grep -e '/dev/vdd is read-only' err
+		done
+		# Consent for another disk is none.
+		refused '/dev/vda is not blank' $all $keys --wipe SMALL
+		refused 'wipe NOBODY: no disk' $all $keys --wipe NOBODY
+		# Nor does it cover a disk that is in use.
+		mkdir -p /mnt/use
+		mount -o ro,noload /dev/vde /mnt/use || mount -o ro /dev/vde /mnt/use
+		refused '/dev/vde is in use: vde is mounted at /mnt/use' --disk ODD0=/dev/vde $keys --wipe MOUNTED
+		umount /mnt/use
+		echo "0 2048 linear /dev/vdb 8" | dmsetup create other
+		refused '/dev/vdb is in use: other stands on it' $all $keys --wipe SMALL
+		dmsetup remove other
+		refused '/dev/vda is named twice' --disk ODD0=/dev/vda --disk ODD1=/dev/vda $keys
+		refused 'disk .*ODD3.* is not there' --disk ODD0=/dev/vda $keys
+		refused 'disk NONE: no disk of the layout' --disk NONE=/dev/vda $keys
+		refused '/dev/null is no disk' --disk ODD0=/dev/null $keys
+		refused 'no passphrase for any keyslot' $all --key-file sealed:0=secret.0
+		sed '/^\[unsupported/,$d' recorded/storage.toml >new
+		printf '\n[unsupported.some]\non = "partition.5eed1e55-06"\ntype = "zfs_member"\nwhy = "ZFS"\n' >>new
+		cp -r recorded with && cp new with/storage.toml
+		status=0; rootwc rebuild with $all $keys >out 2>err || status=$?
+		[ "$status" = 3 ]
+		grep 'zfs_member on partition.5eed1e55-06 cannot be made again' err
+		grep -e 'hint: .*--without unsupported.some' err
+		# Without a tool that it takes.
+		mkdir tools
+		for dir in /usr/sbin /usr/bin /sbin /bin; do
+			for p in $dir/*; do [ -e "tools/${p##*/}" ] || ln -s "$p" "tools/${p##*/}"; done
+		done
+		rm tools/mdadm tools/mkfs.xfs
+		(PATH=/in/bin:/in/tools; refused 'mdadm is missing' $all $keys)
+		grep 'hint: .*package mdadm' err
+		grep 'mkfs.xfs' err
+	`, vm.Machine{})
+	if !slices.Equal(before, sums(t, l.disks)) {
+		t.Error("a refused rebuild wrote to a disk")
+	}
 }
 
 // oddLife makes the machine, uses it, and looks at its disks in other places.
@@ -242,13 +356,6 @@ func oddLife(t *testing.T, l *lab) map[string]string {
 	}
 	return made
 }
-
-// rebuildOdd sets the odd machine up again from its recorded texts.
-const rebuildOdd = `
-	keys="--key-file sealed:0=secret.0 --key-file sealed:3=secret.3 --key-file sealed:5=secret.5 --key-file old:2=secret.0 --key-file swap:0=secret.0"
-	rootwc rebuild recorded $keys --plan
-	rootwc -v rebuild recorded $keys --execute || { cat /run/rootwc/rebuild/log; exit 1; }
-`
 
 // differ compares the layouts of two probes with what is expected to differ.
 func differ(t *testing.T, want, got map[string]string, expected ...string) {
