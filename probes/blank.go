@@ -84,7 +84,7 @@ func (m Machine) Uses(d *Device, all []*Device) (words []string, err error) {
 				words = append(words, u.Name+" is swapped on")
 			}
 		}
-		if u.Mapper != "" || u.MD {
+		if u.Mapping != "" || u.MD {
 			words = append(words, firstOf(u.Mapping, u.Name)+" stands on it")
 		}
 	}

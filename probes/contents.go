@@ -102,7 +102,7 @@ func (m Machine) look(ctx context.Context, devices []*Device) (all []*contents, 
 // look tells what is on a device. The kernel decides whether a disk with
 // partitions has a table: what stands at its end may be the last partition's.
 func (c *contents) look(partitioned bool) error {
-	if c.Disk == "" && c.Mapper == "" && !c.MD {
+	if c.Disk == "" && c.Mapping == "" && !c.MD {
 		if !partitioned {
 			c.identify()
 		}

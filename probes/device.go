@@ -24,8 +24,8 @@ type Device struct {
 	Disk      string   // of a partition: the name of its disk
 	Partition int      // its number; 0 for none
 	Start     uint64   // of a partition, bytes
-	Mapper    string   // of a device-mapper device: its UUID, "CRYPT-LUKS2-…", "LVM-…"
-	Mapping   string   // and its name
+	Mapping   string   // of a device-mapper device: its name, "" for what is none
+	Mapper    string   // and its UUID, "CRYPT-LUKS2-…", "LVM-…"; it may have none
 	MD        bool     // an md array
 	Below     []string // names of the devices that it stands on
 
@@ -141,8 +141,8 @@ func readDevice(sys fs.FS, link, name string) (*Device, error) {
 		d.Start = a.number("start") * sectorUnit
 		return d, nil
 	}
-	d.Virtual = strings.HasPrefix(place, "devices/virtual/") && d.Mapper == "" && !d.MD
-	if !d.Virtual && d.Mapper == "" && !d.MD {
+	d.Virtual = strings.HasPrefix(place, "devices/virtual/") && d.Mapping == "" && !d.MD
+	if !d.Virtual && d.Mapping == "" && !d.MD {
 		d.Hardware = hardware(a, place)
 		d.Hardware.Size = d.Size
 		d.Removable = d.Removable || d.Hardware.Bus == "usb"

@@ -189,7 +189,7 @@ func (m Machine) wants(d *Device) bool {
 	case slices.Contains(m.Besides, d.Name):
 		return true
 	}
-	return len(d.Below) == 0 && d.Mapper == "" && !d.MD && !d.Removable && !d.Virtual
+	return len(d.Below) == 0 && d.Mapping == "" && !d.MD && !d.Removable && !d.Virtual
 }
 
 // contents reads from a device.

@@ -102,7 +102,7 @@ func on[T any](b *builder, f func(c *contents, id ID, ref Ref, what T)) {
 func (b *builder) disks() error {
 	tables := map[string]*Table{}
 	for _, c := range b.contents {
-		if c.Disk != "" || c.Mapper != "" || c.MD {
+		if c.Disk != "" || c.Mapping != "" || c.MD {
 			continue
 		}
 		id, disk := b.disk(c)

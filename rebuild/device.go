@@ -211,6 +211,21 @@ func onDevice(device string, do func(f *os.File, size uint64) error) error {
 	if err != nil {
 		return err
 	}
+	return onFile(f, do)
+}
+
+// inUse does something to a place of a disk that no partition has, while those
+// are in use.
+func inUse(disk string, do func(f *os.File) error) error {
+	f, err := os.OpenFile(disk, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return onFile(f, func(f *os.File, _ uint64) error { return do(f) })
+}
+
+// onFile does something to an open device, has it on the disk, and closes it.
+func onFile(f *os.File, do func(f *os.File, size uint64) error) error {
 	defer f.Close()
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {

@@ -89,17 +89,3 @@ func (p *planner) keepsOn(disk probes.Ref) bool {
 		return part != nil && part.On == disk
 	})
 }
-
-// TableKeeping makes a partition table as [Table] does, over one that has
-// partitions which stay: nothing but the table is written.
-func TableKeeping(t *probes.Table, device string) (Layer, error) {
-	l, err := Table(t, device)
-	if err != nil {
-		return l, err
-	}
-	i := slices.IndexFunc(l.Make, func(a Action) bool { return len(a.Args) > 0 && a.Args[0] == "sfdisk" })
-	sfdisk := l.Make[i]
-	sfdisk.Args = []string{"sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never", "--", device}
-	l.Make = append([]Action{l.Make[0], sfdisk}, l.Make[i+1:]...)
-	return l, nil
-}

@@ -135,17 +135,25 @@ func (p *planner) mine(t *Target) bool {
 // new number on one disk can rely on the step.
 func (p *Plan) writeMarks(done int) error {
 	for _, t := range p.Disks {
-		at, ok := p.marks[t.Disk]
-		if !ok {
-			continue
-		}
-		err := onDevice(t.Device, func(f *os.File, _ uint64) error {
-			_, err := f.WriteAt(mark{p.Hash, string(t.Disk), done}.encode(), int64(at))
+		if err := p.writeMark(t, done); err != nil {
 			return err
-		})
-		if err != nil {
-			return fmt.Errorf("cannot mark %s: %w", t.Device, err)
 		}
+	}
+	return nil
+}
+
+// writeMark marks a disk that has a place for it.
+func (p *Plan) writeMark(t *Target, done int) error {
+	at, ok := p.marks[t.Disk]
+	if !ok {
+		return nil
+	}
+	err := inUse(t.Device, func(f *os.File) error {
+		_, err := f.WriteAt(mark{p.Hash, string(t.Disk), done}.encode(), int64(at))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("cannot mark %s: %w", t.Device, err)
 	}
 	return nil
 }
@@ -157,7 +165,7 @@ func (p *Plan) clearMarks() error {
 		if !ok {
 			continue
 		}
-		err := onDevice(t.Device, func(f *os.File, _ uint64) error {
+		err := inUse(t.Device, func(f *os.File) error {
 			_, err := f.WriteAt(make([]byte, 512), int64(at))
 			return err
 		})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -148,7 +149,7 @@ func (p *planner) above(set map[probes.Ref]bool) {
 // below is what must be there before a node is made. A group is made of its
 // physical volumes, and a swap file is made when the files are.
 func (p *planner) below(ref probes.Ref) []probes.Ref {
-	refs := p.Layout.On(ref)
+	refs := slices.Clone(p.Layout.On(ref))
 	switch ref.Kind() {
 	case "vg":
 		for id, pv := range p.Layout.PV {
@@ -175,7 +176,7 @@ func (p *planner) at(ref probes.Ref) string {
 				return t.Device
 			}
 		}
-		return "/dev/missing-disk" // a refusal says so
+		return "/dev/missing-" + strings.Trim(notPlain.ReplaceAllString(string(id), "-"), "-") // a refusal says so
 	case "partition":
 		part := p.Layout.Partition[id]
 		return PartitionDevice(p.at(part.On), part.Number)
@@ -189,6 +190,8 @@ func (p *planner) at(ref probes.Ref) string {
 	}
 	return ""
 }
+
+var notPlain = regexp.MustCompile(`[^a-z0-9]+`)
 
 // storage puts the steps in order: each node as soon as all that it stands on
 // is there, in the order of the layout's text.
@@ -315,7 +318,24 @@ func (p *planner) disks(ref probes.Ref) (Layer, error) {
 	if p.keepsOn(ref) {
 		return TableKeeping(t, device)
 	}
-	return Table(t, device)
+	l, err := Table(t, device)
+	return p.marked(ref, l), err
+}
+
+// marked has the disk marked again behind what clears it: a power cut may come
+// before the table is there whole.
+func (p *planner) marked(disk probes.Ref, l Layer) Layer {
+	table := slices.IndexFunc(l.Make, func(a Action) bool { return a.Args != nil && a.Args[0] == "sfdisk" })
+	i := slices.IndexFunc(p.Plan.Disks, func(t *Target) bool { return t.Disk == disk.ID() && t.device != nil })
+	if table < 0 || i < 0 {
+		return l
+	}
+	t, plan := p.Plan.Disks[i], p.Plan
+	l.Make = slices.Insert(l.Make, table, Action{
+		Words: "mark " + t.Device + " as begun",
+		Do:    func() error { return plan.writeMark(t, 0) },
+	})
+	return l
 }
 
 func (p *planner) group(id probes.ID) (Layer, error) {

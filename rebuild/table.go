@@ -17,6 +17,17 @@ import (
 // Table makes a partition table on a disk, or in an image file. Partitions lose
 // whatever an earlier life of the disk has left at their places.
 func Table(t *probes.Table, device string) (Layer, error) {
+	return table(t, device, clearDevices(device), "always")
+}
+
+// TableKeeping makes a partition table as [Table] does, over one that has
+// partitions which stay: nothing but the table is written.
+func TableKeeping(t *probes.Table, device string) (Layer, error) {
+	return table(t, device, clearDevices(device)[:1], "never") // taken down, not wiped
+}
+
+// table makes a partition table after other actions.
+func table(t *probes.Table, device string, first []Action, wipe string) (Layer, error) {
 	wrong := func(err error) (Layer, error) { return Layer{}, fmt.Errorf("partition table %s: %w", t.ID, err) }
 	if t.Disk.Unsupported != "" {
 		return wrong(errors.New(t.Disk.Unsupported))
@@ -28,8 +39,8 @@ func Table(t *probes.Table, device string) (Layer, error) {
 	if err != nil {
 		return wrong(err)
 	}
-	l := Layer{Make: append(clearDevices(device), Action{
-		Args: []string{"sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", "--", device},
+	l := Layer{Make: append(first, Action{
+		Args: []string{"sfdisk", "--quiet", "--wipe", wipe, "--wipe-partitions", wipe, "--", device},
 		// sfdisk since 2.36 then keeps udevd away from a half-written table.
 		Env:   []string{"LOCK_BLOCK_DEVICE=yes"},
 		Stdin: script,
@@ -48,7 +59,10 @@ func Table(t *probes.Table, device string) (Layer, error) {
 					return reread(f)
 				})
 			},
-		}, Action{
+		})
+	}
+	if patch && wipe == "always" {
+		l.Make = append(l.Make, Action{
 			Words: "wipe the logical partitions of " + device,
 			Do:    func() error { return wipeLogical(t, device) },
 		})
@@ -126,7 +140,7 @@ func Boot(t *probes.Table, boot []byte, device string) (Layer, error) {
 	return Layer{Make: []Action{{
 		Words: fmt.Sprintf("write boot code to %s: %d bytes", device, len(boot)),
 		Do: func() error {
-			return onDevice(device, func(f *os.File, _ uint64) error { return t.WriteBoot(f, boot) })
+			return inUse(device, func(f *os.File) error { return t.WriteBoot(f, boot) })
 		},
 	}}}, nil
 }

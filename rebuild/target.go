@@ -118,7 +118,7 @@ func (p *planner) device(ref, path string) *probes.Device {
 		if filepath.Join(p.Machine.Dev, d.Name) != place {
 			continue
 		}
-		if d.Partition != 0 || d.Mapper != "" || d.MD {
+		if d.Partition != 0 || d.Mapping != "" || d.MD {
 			p.refuse(ref, "name a whole disk", "%s is no disk", path)
 			return nil
 		}

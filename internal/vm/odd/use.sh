@@ -44,5 +44,5 @@ for round in 1 2; do
 		fsck.vfat -n /dev/usual/vfat >/dev/null
 	fi
 done
-swapon /mnt/use/_dev_main_root/swapfile
+[ ! -e /mnt/use/_dev_main_root/swapfile ] || swapon /mnt/use/_dev_main_root/swapfile # a file comes back with the others
 sync
