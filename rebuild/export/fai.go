@@ -1,0 +1,380 @@
+package export
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rootwc/probes"
+)
+
+// fai writes a file of disk_config, as setup-storage(8) describes it. Its parts
+// are in the order in which setup-storage makes them.
+//
+// setup-storage runs its commands in a shell, and in createopts="…" there is no
+// way to write a quote: what gets there is of the forms in words.go.
+func (m *machine) fai() {
+	f := &faiText{machine: m, device: map[probes.Ref]string{}}
+	f.nameDevices()
+	f.comment("UUIDs and types of partitions are new: setup-storage gives none")
+	for i, disk := range f.order {
+		f.disk(i+1, disk)
+	}
+	f.arrays()
+	f.encrypted()
+	f.volumeGroups()
+	f.btrfs()
+	f.swapFiles()
+}
+
+// faiText is the text with the names that it gives to devices.
+type faiText struct {
+	*machine
+	device map[probes.Ref]string
+}
+
+// nameDevices names all that something may stand on: an encrypted device has
+// the name of what is below it.
+func (f *faiText) nameDevices() {
+	for i, disk := range f.order {
+		name := f.diskName(i+1, disk)
+		f.device[ref("disk", disk)] = name
+		for k, p := range f.faiPartitions(disk) {
+			number := f.faiNumber(disk, k, p)
+			switch {
+			case f.paths[disk] == "":
+				name = fmt.Sprintf("disk%d.%d", i+1, number)
+			case strings.HasPrefix(f.paths[disk], "/dev/disk/"):
+				name = fmt.Sprintf("%s-part%d", f.paths[disk], number)
+			case strings.HasSuffix(strings.TrimRight(f.paths[disk], "0123456789"), f.paths[disk]):
+				name = fmt.Sprintf("%s%d", f.paths[disk], number)
+			default:
+				name = fmt.Sprintf("%sp%d", f.paths[disk], number)
+			}
+			f.device[ref("partition", p.ID)] = name
+		}
+	}
+	for id := range f.LV {
+		f.device[ref("lv", id)] = "/dev/" + string(id)
+	}
+	array := 0
+	for _, r := range f.stacked() {
+		if kind, id := split(r); kind == "raid" {
+			f.device[r] = fmt.Sprintf("/dev/md%d", array)
+			if slices.Contains(faiLevels, strings.TrimPrefix(f.RAID[id].Level, "raid")) {
+				array++ // others are left out
+			}
+		} else {
+			f.device[r] = f.device[f.LUKS[id].On]
+		}
+	}
+}
+
+func (f *faiText) diskName(number int, disk probes.ID) string {
+	if path := f.paths[disk]; path != "" {
+		return path
+	}
+	return fmt.Sprintf("disk%d", number)
+}
+
+// biosBoot is the type of the partition for GRUB's core image: setup-storage
+// makes one itself with disklabel:gpt-bios, the last by number.
+const biosBoot = "21686148-6449-6e6f-744e-656564454649"
+
+// faiPartitions are those that have a line.
+func (f *faiText) faiPartitions(disk probes.ID) []probes.TableEntry {
+	return slices.DeleteFunc(f.partitions(disk), func(p probes.TableEntry) bool {
+		return p.Type == biosBoot || isExtended(f.Disk[disk], p)
+	})
+}
+
+// isExtended tells whether a partition only holds the logical ones.
+func isExtended(d *probes.Disk, p probes.TableEntry) bool {
+	return d.Table == "dos" && slices.Contains([]string{"5", "05", "f", "0f", "85"}, strings.TrimPrefix(p.Type, "0x"))
+}
+
+// faiNumber is the number that setup-storage gives to a partition.
+func (f *faiText) faiNumber(disk probes.ID, index int, p probes.TableEntry) int {
+	if f.Disk[disk].Table == "gpt" || p.Number <= 4 {
+		return index + 1
+	}
+	logical := 0
+	for _, other := range f.faiPartitions(disk)[:index] {
+		if other.Number > 4 {
+			logical++
+		}
+	}
+	return 5 + logical
+}
+
+func (f *faiText) disk(number int, disk probes.ID) {
+	d, node := f.Disk[disk], ref("disk", disk)
+	f.line("")
+	if d.Unsupported != "" {
+		f.note(node, "%s", d.Unsupported)
+	}
+	if d.Table == "" {
+		f.line("disk_config %s fstabkey:uuid", f.diskName(number, disk))
+		f.line("raw-disk %s", f.volumeLine(node, fmt.Sprintf("%dB", d.Need), ""))
+		return
+	}
+	parts := f.partitions(disk)
+	label := map[string]string{"gpt": "gpt", "dos": "msdos"}[d.Table]
+	bootable, esp := "", ""
+	for _, p := range parts {
+		switch {
+		case p.Type == biosBoot:
+			label = "gpt-bios"
+		case p.Type == espType:
+			esp = fmt.Sprintf(" bootable:%d", p.Number)
+		case p.Bootable:
+			bootable = fmt.Sprintf(" bootable:%d", p.Number)
+		}
+	}
+	f.line("disk_config %s disklabel:%s%s fstabkey:uuid align-at:1M", f.diskName(number, disk), label, cmp.Or(bootable, esp))
+	lines := f.faiPartitions(disk)
+	if len(lines) == 0 {
+		f.note(node, "it has no partitions, and setup-storage wants one")
+	}
+	next := uint64(1 << 20)
+	for k, p := range lines {
+		if given := f.faiNumber(disk, k, p); given != p.Number {
+			f.note(ref("partition", p.ID), "its number is %d, setup-storage gives it %d", p.Number, given)
+		}
+		if start := p.FirstLBA * d.Sector; start != next {
+			f.note(ref("partition", p.ID), "it begins at byte %d; setup-storage puts it behind the one before it", start)
+		}
+		next = ((p.LastLBA+1)*d.Sector + 1<<20 - 1) &^ (1<<20 - 1)
+		f.partition(d, p)
+	}
+}
+
+// espType is the type that setup-storage gives to the bootable partition of a
+// GPT. The others that it gives are those of arrays and of LVM.
+const espType = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+
+// faiTypes are types that a partition has of its own in a table by parted.
+var faiTypes = []string{espType,
+	"0fc63daf-8483-4772-8e79-3d69d8477de4", "e6d6d379-f507-44c2-a23c-238f2a3df928", "a19d880f-05fc-4d3b-a006-743f0f84911e",
+	"0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7",
+	"83", "82", "8e", "fd", "c", "0c", "ef"}
+
+func (f *faiText) partition(d *probes.Disk, p probes.TableEntry) {
+	node := ref("partition", p.ID)
+	if !slices.Contains(faiTypes, p.Type) {
+		f.note(node, "its type %s is not told", p.Type)
+	}
+	if len(p.Attributes) > 0 {
+		f.note(node, "its attributes are not told: %s", strings.Join(p.Attributes, ", "))
+	}
+	kind := "primary"
+	switch {
+	case d.Table == "gpt" && p.Name != "":
+		if isWord.MatchString(p.Name) {
+			kind = "p=" + p.Name
+		} else {
+			f.note(node, "its name %q is left out", p.Name)
+		}
+	case d.Table == "dos" && p.Number > 4:
+		kind = "logical"
+	}
+	f.line("%s %s", kind, f.volumeLine(node, fmt.Sprintf("%dB", (p.LastLBA-p.FirstLBA+1)*d.Sector), ""))
+}
+
+// volumeLine is a line from its mount point on: what stands on a device, or
+// nothing where that has a part of its own. options are those of the device.
+func (f *faiText) volumeLine(device probes.Ref, size, options string) string {
+	point, kind, mount, more := "-", "-", "-", ""
+	switch upper, id := f.content(device); {
+	case upper == "swap":
+		r := f.format(upper, id)
+		point, kind, mount, more = "swap", "swap", "sw", faiOption("createopts", r.make)
+	case upper == "filesystem" && f.FileSystem[id].Btrfs == nil:
+		r := f.format(upper, id)
+		kind, mount = r.kind, "defaults"
+		more = faiOption("createopts", r.make)
+		more += faiOption("tuneopts", r.tune)
+		if paths := f.mounts(id); len(paths) > 0 {
+			point = paths[0]
+			mount = cmp.Or(f.Mount[probes.ID(point)].Options, "defaults")
+			if len(paths) > 1 {
+				f.note(ref(upper, id), "it is mounted on %s as well", strings.Join(paths[1:], ", "))
+			}
+		}
+	case upper == "unsupported":
+		f.note(ref(upper, id), "what is on it is unknown: %s", f.Unknown[id].Type)
+	}
+	return strings.Join([]string{point, size, kind, mount}, " ") + options + more
+}
+
+// faiOption is a list of arguments in its quotes.
+func faiOption(name string, args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return " " + name + `="` + shell(args) + `"`
+}
+
+var faiLevels = []string{"0", "1", "5", "6", "10"}
+
+func (f *faiText) arrays() {
+	head := false
+	for _, r := range f.stacked() {
+		kind, id := split(r)
+		if kind != "raid" {
+			continue
+		}
+		if !head {
+			f.line("\ndisk_config raid fstabkey:uuid")
+			head = true
+		}
+		active, spares := f.members(id)
+		level := f.level(id, faiLevels...)
+		if level == "" {
+			continue
+		}
+		var devices []string
+		for _, on := range active {
+			devices = append(devices, f.device[on])
+		}
+		for _, on := range spares {
+			devices = append(devices, f.device[on]+":spare")
+		}
+		f.line("raid%s %s", level, f.volumeLine(r, strings.Join(devices, ","), faiOption("mdcreateopts", f.mdadmCreate(id))))
+	}
+}
+
+func (f *faiText) encrypted() {
+	ids := sorted(f.LUKS)
+	if len(ids) > 0 {
+		f.line("\ndisk_config cryptsetup")
+		f.comment("a key file opens them first; a passphrase is said with luks:\"…\"")
+	}
+	for _, id := range ids {
+		if f.LUKS[id].Unsupported != "" {
+			f.note(ref("luks", id), "%s", f.LUKS[id].Unsupported)
+		}
+		f.line("luks %s", f.volumeLine(ref("luks", id), f.device[f.LUKS[id].On], faiOption("lukscreateopts", f.luksFormat(id))))
+	}
+}
+
+func (f *faiText) volumeGroups() {
+	for i, group := range sorted(f.VG) {
+		if i == 0 {
+			f.line("\ndisk_config lvm fstabkey:uuid")
+		}
+		volumes := f.logicalVolumes(group)
+		if strings.Contains(string(group), "-") {
+			f.note(ref("vg", group), "a name with a dash is none for setup-storage, the group is left out")
+			continue
+		}
+		var devices, options []string
+		pvs := f.volumes(group)
+		for _, pv := range pvs {
+			f.must(isLVMID, "pv", pv, "UUID", string(pv))
+			devices = append(devices, f.device[f.PV[pv].On])
+		}
+		if len(pvs) == 1 {
+			options = append(options, "--uuid", string(pvs[0]), "--norestorefile")
+		} else {
+			f.note(ref("vg", group), "the UUIDs of its physical volumes are new")
+		}
+		f.line("vg %s %s%s%s", group, strings.Join(devices, ","), faiOption("pvcreateopts", options),
+			faiOption("vgcreateopts", []string{"--physicalextentsize", fmt.Sprintf("%dk", f.VG[group].Extent>>10)}))
+		for _, v := range volumes {
+			f.logicalVolume(v)
+		}
+	}
+}
+
+func (f *faiText) logicalVolume(v volume) {
+	node := ref("lv", v.id)
+	switch {
+	case strings.Contains(v.name, "-"):
+		f.note(node, "a name with a dash is none for setup-storage, the volume is left out")
+	case v.Type == "thin":
+		f.note(node, "setup-storage makes no thin volumes: lvcreate --thinpool %s -V %dB -n %s %s", f.poolOf(v), v.Size, v.name, v.group)
+	default:
+		f.line("%s-%s %s", v.group, v.name, f.volumeLine(node, fmt.Sprintf("%dB", v.Size), faiOption("lvcreateopts", f.lvcreate(v))))
+	}
+}
+
+// btrfs writes a line for each subvolume: the first makes the file system.
+// Source: build_btrfs_commands in Commands.pm.
+func (f *faiText) btrfs() {
+	head := false
+	for _, id := range sorted(f.FileSystem) {
+		fs, node := f.FileSystem[id], ref("filesystem", id)
+		if fs.Btrfs == nil {
+			continue
+		}
+		if !head {
+			f.line("\ndisk_config btrfs fstabkey:uuid")
+			head = true
+		}
+		if encrypted := f.encryptedBelow(fs); encrypted != "" {
+			f.note(node, "setup-storage makes no btrfs on %s, it is left out", encrypted)
+			continue
+		}
+		r := f.format("filesystem", id)
+		f.unsaid(id, false)
+		var devices []string
+		for _, on := range fs.On {
+			devices = append(devices, f.device[on])
+		}
+		profile := fs.Btrfs.Data
+		if !slices.Contains([]string{"single", "raid0", "raid1", "raid5", "raid6", "raid10"}, profile) || len(devices) == 1 {
+			profile = "single"
+			if fs.Btrfs.Data != profile {
+				r.make = append(r.make, "--data", fs.Btrfs.Data)
+			}
+		}
+		options := faiOption("createopts", append(r.make, "--metadata", fs.Btrfs.Metadata))
+		for _, line := range f.faiSubvolumes(id) {
+			f.line("btrfs %s %s %s %s%s", profile, line[0], strings.Join(devices, ","), line[1], options)
+		}
+		if fs.Btrfs.Default != "" {
+			f.note(node, "its default subvolume %q is not told", fs.Btrfs.Default)
+		}
+	}
+}
+
+// encryptedBelow is a device of a file system that has a name of its own when
+// it is open: the lines for btrfs have no way to say it.
+func (f *faiText) encryptedBelow(fs *probes.FileSystem) probes.Ref {
+	for _, on := range fs.On {
+		if kind, _ := split(on); kind == "luks" {
+			return on
+		}
+	}
+	return ""
+}
+
+// faiSubvolumes are mount points with options, which name the subvolume to
+// make.
+func (f *faiText) faiSubvolumes(id probes.ID) (lines [][2]string) {
+	made := map[string]bool{}
+	for _, path := range f.mounts(id) {
+		mount := f.Mount[probes.ID(path)]
+		if mount.Subvolume == "" {
+			f.note(ref("mount", probes.ID(path)), "setup-storage wants a subvolume for each mount of btrfs, it is left out")
+			continue
+		}
+		made[mount.Subvolume] = true
+		lines = append(lines, [2]string{path, strings.TrimPrefix(mount.Options+",subvol="+mount.Subvolume, ",")})
+	}
+	for _, sub := range sorted(f.FileSystem[id].Btrfs.Subvolume) {
+		path, err := probes.SubvolumePath(sub)
+		switch {
+		case err != nil || !isSubvolume.MatchString(path):
+			f.note(ref("filesystem", id), "subvolume %q is left out", string(sub))
+		case path != "" && !made[path]:
+			lines = append(lines, [2]string{"-", "subvol=" + path})
+		}
+	}
+	if len(lines) == 0 {
+		f.note(ref("filesystem", id), "setup-storage makes no btrfs without subvolumes, it is left out")
+	}
+	return lines
+}
