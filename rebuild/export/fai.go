@@ -189,11 +189,11 @@ func (f *faiText) volumeLine(device probes.Ref, size, options string) string {
 	switch upper, id := f.content(device); {
 	case upper == "swap":
 		r := f.format(upper, id)
-		point, kind, mount, more = "swap", "swap", "sw", faiOption("createopts", r.make)
+		point, kind, mount, more = "swap", "swap", "sw", faiOption("createopts", r.all())
 	case upper == "filesystem" && f.FileSystem[id].Btrfs == nil:
 		r := f.format(upper, id)
 		kind, mount = r.kind, "defaults"
-		more = faiOption("createopts", r.make)
+		more = faiOption("createopts", r.all())
 		more += faiOption("tuneopts", r.tune)
 		if paths := f.mounts(id); len(paths) > 0 {
 			point = paths[0]
@@ -330,7 +330,7 @@ func (f *faiText) btrfs() {
 				r.make = append(r.make, "--data", fs.Btrfs.Data)
 			}
 		}
-		options := faiOption("createopts", append(r.make, "--metadata", fs.Btrfs.Metadata))
+		options := faiOption("createopts", append(r.all(), "--metadata", fs.Btrfs.Metadata))
 		for _, line := range f.faiSubvolumes(id) {
 			f.line("btrfs %s %s %s %s%s", profile, line[0], strings.Join(devices, ","), line[1], options)
 		}

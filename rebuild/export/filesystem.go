@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,12 +13,14 @@ import (
 // recipe is how a file system is made: the options of mkfs.TYPE or mkswap, and
 // those of tune2fs for the rest.
 type recipe struct {
-	kind string // "ext4", "swap"
-	make []string
-	tune []string
-	// name is the label, which is among the options as well.
-	name string
+	kind  string // "ext4", "swap"
+	make  []string
+	label []string // the option for the label, none for no label
+	tune  []string
 }
+
+// all are the options of mkfs.
+func (r recipe) all() []string { return slices.Concat(r.make, r.label) }
 
 // format is the recipe of a file system or of swap. The kinds of file systems
 // whose layout has no more than a name have few options.
@@ -26,7 +29,8 @@ func (m *machine) format(kind string, id probes.ID) recipe {
 		return m.mkswap(id, m.Swap[id])
 	}
 	fs, node := m.FileSystem[id], ref(kind, id)
-	r := recipe{kind: m.must(isWord, kind, id, "type", fs.Type), name: m.label(node, "label", fs.Label, fs.LabelBytes)}
+	r := recipe{kind: m.must(isWord, kind, id, "type", fs.Type)}
+	r.name(m.label(node, "label", fs.Label, fs.LabelBytes), labelOptions[r.kind])
 	if fs.Unsupported != "" {
 		m.note(node, "no tool makes it as it is: %s", fs.Unsupported)
 	}
@@ -42,13 +46,20 @@ func (m *machine) format(kind string, id probes.ID) recipe {
 	case fs.F2FS != nil:
 		r.add("-U", m.must(isUUID, kind, id, "UUID", string(id)))
 		r.add("-O", m.words(kind, id, "feature", fs.F2FS.Features))
-		r.add("-l", r.name)
 	case fs.ExFAT != nil:
 		r.add("-c", fmt.Sprint(fs.ExFAT.ClusterSize))
-		r.add("-L", r.name)
 		m.note(node, "its volume serial %s is not told", id)
 	}
 	return r
+}
+
+// labelOptions are those for labels that are not -L.
+var labelOptions = map[string]string{"vfat": "-n", "f2fs": "-l", "btrfs": "--label"}
+
+func (r *recipe) name(label, option string) {
+	if label != "" {
+		r.label = []string{cmp.Or(option, "-L"), label}
+	}
 }
 
 // add puts an option there that has a value.
@@ -76,7 +87,6 @@ func (r *recipe) ext(m *machine, id probes.ID, e *probes.Ext) {
 	r.number("-C", e.ClusterSize)
 	r.number("-G", e.FlexGroup)
 	r.add("-U", m.must(isUUID, kind, id, "UUID", string(id)))
-	r.add("-L", r.name)
 	if e.Journal != 0 {
 		r.add("-J", fmt.Sprintf("size=%d", max(1, (e.Journal-e.FastCommit)*e.BlockSize>>20)))
 	}
@@ -177,7 +187,6 @@ func (r *recipe) xfs(m *machine, id probes.ID, x *probes.XFS) {
 	for _, option := range slices.Sorted(maps.Keys(options)) {
 		r.add(option, options[option][1:])
 	}
-	r.add("-L", r.name)
 	if x.MetaUUID != "" {
 		m.note(ref(kind, id), "the UUID that it was made with, %s, is not told", x.MetaUUID)
 	}
@@ -190,7 +199,6 @@ func (r *recipe) btrfs(m *machine, id probes.ID, b *probes.Btrfs) {
 	m.must(isWord, kind, id, "data profile", b.Data)
 	m.must(isWord, kind, id, "metadata profile", b.Metadata)
 	r.add("--uuid", m.must(isUUID, kind, id, "UUID", string(id)))
-	r.add("--label", r.name)
 	r.add("--checksum", m.must(isWord, kind, id, "checksum", b.Checksum))
 	r.number("--nodesize", b.NodeSize)
 	r.number("--sectorsize", b.SectorSize)
@@ -228,13 +236,12 @@ func (r *recipe) fat(m *machine, id probes.ID, f *probes.FAT) {
 		r.number("-r", f.RootEntries)
 	}
 	r.add("-M", m.must(isByte, "filesystem", id, "media", f.Media))
-	r.add("-n", r.name)
 }
 
 func (m *machine) mkswap(id probes.ID, s *probes.Swap) recipe {
-	r := recipe{kind: "swap", name: m.label(ref("swap", id), "label", s.Label, s.LabelBytes)}
+	r := recipe{kind: "swap"}
+	r.name(m.label(ref("swap", id), "label", s.Label, s.LabelBytes), "-L")
 	r.add("-U", m.must(isUUID, "swap", id, "UUID", string(id)))
-	r.add("-L", r.name)
 	r.number("-p", s.Page)
 	return r
 }

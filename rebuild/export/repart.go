@@ -141,7 +141,7 @@ func (m *machine) repartFormat(kind string, id probes.ID) {
 	r := m.format(kind, id)
 	m.line("Format=%s", r.kind)
 	m.note(node, "its UUID and label are made of the partition's; as it was with SYSTEMD_REPART_MKFS_OPTIONS_%s=%q, which goes for all of its type",
-		strings.ToUpper(r.kind), shell(r.make))
+		strings.ToUpper(r.kind), shell(r.all()))
 	m.rest(node, r)
 	if kind == "swap" {
 		return
