@@ -19,14 +19,12 @@ type volume struct {
 
 // logicalVolumes are the volumes of a group that can be made again.
 func (m *machine) logicalVolumes(group probes.ID) (all []volume) {
-	m.must(isLVMName, "vg", group, "its name", string(group))
 	if why := m.VG[group].Unsupported; why != "" {
 		m.note(ref("vg", group), "%s", why)
 	}
 	for _, name := range m.logical(group) {
 		id := group + "/" + probes.ID(name)
 		lv, node := m.LV[id], ref("lv", id)
-		m.must(isLVMName, "lv", id, "its name", name)
 		m.must(isLVMType, "lv", id, "type", lv.Type)
 		if lv.Recorded != "" || lv.Origin != "" {
 			m.note(node, "it is left out: %s", cmp.Or(lv.Recorded, "a snapshot, of what its origin once was"))

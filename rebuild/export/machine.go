@@ -29,6 +29,9 @@ func newMachine(l *probes.Layout, disks map[probes.ID]string, groups []*probes.V
 	m := &machine{Layout: l, paths: disks, shapes: map[probes.ID]*probes.VGText{}, above: map[probes.Ref][]probes.Ref{}}
 	m.order = sorted(l.Disk)
 	for _, id := range m.order {
+		if table := l.Disk[id].Table; table != "" && table != "gpt" && table != "dos" {
+			m.fail("disk", id, "a table of the kind %q", table)
+		}
 		if path := disks[id]; path != "" && !isDevice.MatchString(path) {
 			return nil, fmt.Errorf("disk %s: %q is no path of a device", id, path)
 		}
@@ -41,7 +44,22 @@ func newMachine(l *probes.Layout, disks map[probes.ID]string, groups []*probes.V
 		m.shapes[name] = text
 	}
 	m.stack()
+	m.checkVolumes()
 	return m, nil
+}
+
+// checkVolumes checks names that become paths of devices.
+func (m *machine) checkVolumes() {
+	for _, id := range sorted(m.VG) {
+		m.must(isLVMName, "vg", id, "its name", string(id))
+	}
+	for _, id := range sorted(m.LV) {
+		group, name, _ := strings.Cut(string(id), "/")
+		m.must(isLVMName, "lv", id, "its name", name)
+		if m.LV[id].On != ref("vg", probes.ID(group)) {
+			m.fail("lv", id, "it is in %q", m.LV[id].On)
+		}
+	}
 }
 
 // stack notes what stands on what.
@@ -184,7 +202,7 @@ func (m *machine) logical(group probes.ID) (names []string) {
 	for _, id := range sorted(m.LV) {
 		vg, name, _ := strings.Cut(string(id), "/")
 		switch {
-		case probes.ID(vg) != group || m.LV[id].On != ref("vg", group):
+		case probes.ID(vg) != group:
 		case m.LV[id].Pool != "":
 			later = append(later, name)
 		default:
