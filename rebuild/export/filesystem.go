@@ -192,6 +192,10 @@ func (r *recipe) xfs(m *machine, id probes.ID, x *probes.XFS) {
 	}
 }
 
+// spaceTree is a feature that is on since btrfs-progs 5.15, and that -O does not
+// know before 6.3.
+const spaceTree = "free-space-tree"
+
 // btrfs are options of mkfs.btrfs(8) apart from those for the profiles, which
 // some languages have words for.
 func (r *recipe) btrfs(m *machine, id probes.ID, b *probes.Btrfs) {
@@ -202,7 +206,17 @@ func (r *recipe) btrfs(m *machine, id probes.ID, b *probes.Btrfs) {
 	r.add("--checksum", m.must(isWord, kind, id, "checksum", b.Checksum))
 	r.number("--nodesize", b.NodeSize)
 	r.number("--sectorsize", b.SectorSize)
-	r.add("--features", m.words(kind, id, "feature", b.Features))
+	features := slices.DeleteFunc(slices.Clone(b.Features), func(w string) bool { return w == spaceTree })
+	for _, w := range []string{"extref", "skinny-metadata", "no-holes"} { // which mkfs.btrfs turns on
+		if !slices.Contains(b.Features, w) {
+			features = append(features, "^"+w)
+		}
+	}
+	m.words(kind, id, "feature", b.Features)
+	r.add("--features", strings.Join(features, ","))
+	if !slices.Contains(b.Features, spaceTree) {
+		r.add("--runtime-features", "^"+spaceTree)
+	}
 }
 
 // unsaid tells what no language says of the insides of a btrfs, and all but one
