@@ -52,7 +52,7 @@ func TestRecipes(t *testing.T) {
 		{"mkfs.ext3 -q -I 128 -N 3000", 100, "e2fsprogs"},
 		{"mkfs.ext4 -q -O ^metadata_csum,quota,bigalloc -C 65536 -e panic -m 0", 300, "e2fsprogs"},
 		{"mkfs.ext4 -q -J size=8 -E stride=4,stripe_width=16", 300, "e2fsprogs"},
-		{"mkfs.xfs -q -L data -m rmapbt=1 -d su=64k,sw=4 -l size=64m", 500, "xfsprogs"},
+		{"mkfs.xfs -q -L data -m rmapbt=1 -d su=64k,sw=4 -l size=64m", 2048, "xfsprogs"},
 		{"mkfs.xfs -q -b size=1024 -m crc=1,finobt=0,reflink=0 -n size=8192 -i size=512,maxpct=10 -l size=64m", 400, "xfsprogs"},
 		{"mkfs.vfat -F 32 -n ESP -s 4", 200, "dosfstools"},
 		{"mkfs.vfat -F 16 -r 1024", 32, "dosfstools"},
@@ -207,5 +207,54 @@ func TestExportErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || text != "" || notes != nil {
 			t.Errorf("%q, %v, %v, not %s", filepath.Base(text), notes, err, c.want)
 		}
+	}
+}
+
+// TestLUKSFormat makes an encrypted device again with the options that are
+// exported.
+func TestLUKSFormat(t *testing.T) {
+	need(t, "cryptsetup", "cryptsetup-bin")
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, options := range []string{
+		"--type luks1 --pbkdf-force-iterations 1000",
+		"--type luks1 --cipher aes-cbc-essiv:sha256 --key-size 256 --hash sha512 --align-payload 8192 --pbkdf-force-iterations 2000",
+		"--type luks2 --pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 64 --pbkdf-parallel 1",
+		"--type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --sector-size 4096 --hash sha512 --label l --subsystem s --luks2-metadata-size 64k --luks2-keyslots-size 8m --cipher aes-cbc-essiv:sha256 --key-size 256",
+	} {
+		t.Run(options, func(t *testing.T) {
+			make := func(options []string) (probes.ID, *probes.LUKS) {
+				image := blank(t, 40)
+				args := append([]string{"cryptsetup", "--batch-mode", "luksFormat", image, key}, options...)
+				if out, err := try(t, args...); err != nil {
+					t.Fatalf("%q: %v: %s", args, err, out)
+				}
+				f, err := os.Open(image)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				id, l, err := probes.ReadLUKS(probes.Medium{ReaderAt: f, Size: 40 << 20})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return id, l
+			}
+			id, want := make(strings.Fields(options))
+			m, err := newMachine(&probes.Layout{LUKS: map[probes.ID]*probes.LUKS{id: want}}, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again := m.luksFormat(id)
+			gotID, got := make(again)
+			if gotID != id || !reflect.DeepEqual(got, want) {
+				t.Errorf("%q gives %s\n%s %+v, not %s\n%s %+v", again, gotID, show(got), got.Slot["0"], id, show(want), want.Slot["0"])
+			}
+			if len(m.notes)+len(m.wrong) > 0 {
+				t.Error(m.notes, m.wrong)
+			}
+		})
 	}
 }
