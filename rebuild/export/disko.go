@@ -158,18 +158,6 @@ func (d *diskoText) dosPartition(index int, p probes.TableEntry, disk string) {
 	d.content(node, device)
 }
 
-// partitionPath is the path of a partition by that of its disk.
-func partitionPath(disk string, number int) string {
-	last := disk[len(disk)-1]
-	switch {
-	case strings.HasPrefix(disk, "/dev/disk/"):
-		return fmt.Sprintf("%s-part%d", disk, number)
-	case last >= '0' && last <= '9':
-		return fmt.Sprintf("%sp%d", disk, number)
-	}
-	return fmt.Sprintf("%s%d", disk, number)
-}
-
 // content writes what is on a device, when there is something. path is there
 // where disko would take another.
 func (d *diskoText) content(device probes.Ref, path string) {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,5 +93,34 @@ func TestWant(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestLeftOut exports an array of a level that FAI has no word for, below
+// another: what stands on it is left out, and nothing else takes its name.
+func TestLeftOut(t *testing.T) {
+	e := examples[1]
+	l := e.layout(t)
+	l.RAID["5e0f0101:11111111:22222222:33333333"].Level = "raid4"
+	l.LUKS = map[probes.ID]*probes.LUKS{"5e0f0401-1111-4222-8333-444455556666": {
+		On: "raid.5e0f0101:11111111:22222222:33333333", Version: 1, Cipher: "aes-xts-plain64", KeyBits: 512, Hash: "sha256", Offset: 2 << 20}}
+	l.FileSystem["5e0f0201-1111-4222-8333-444455556666"].On = []probes.Ref{"luks.5e0f0401-1111-4222-8333-444455556666"}
+	text, notes, err := Export("fai", l, e.disks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(text, "/boot") || strings.Contains(text, "luks /") || strings.Contains(text, "md1") || !strings.Contains(text, "raid5 / /dev/sda5") {
+		t.Error(text)
+	}
+	for _, want := range []string{
+		`raid.5e0f0101:11111111:22222222:33333333: its level "raid4" is unknown here, the array is left out`,
+		"luks.5e0f0401-1111-4222-8333-444455556666: what it stands on is left out, and it is as well",
+	} {
+		if !slices.Contains(notes, want) {
+			t.Errorf("no note %q in %q", want, notes)
+		}
+	}
+	if text, _, err = Export("kickstart", l, e.disks); err != nil || !strings.Contains(text, "raid /boot --device=boot --level=RAID4") {
+		t.Error(text, err)
 	}
 }

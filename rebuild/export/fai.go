@@ -38,37 +38,62 @@ type faiText struct {
 // the name of what is below it.
 func (f *faiText) nameDevices() {
 	for i, disk := range f.order {
-		name := f.diskName(i+1, disk)
-		f.device[ref("disk", disk)] = name
+		f.device[ref("disk", disk)] = f.diskName(i+1, disk)
 		for k, p := range f.faiPartitions(disk) {
 			number := f.faiNumber(disk, k, p)
-			switch {
-			case f.paths[disk] == "":
-				name = fmt.Sprintf("disk%d.%d", i+1, number)
-			case strings.HasPrefix(f.paths[disk], "/dev/disk/"):
-				name = fmt.Sprintf("%s-part%d", f.paths[disk], number)
-			case strings.HasSuffix(strings.TrimRight(f.paths[disk], "0123456789"), f.paths[disk]):
-				name = fmt.Sprintf("%s%d", f.paths[disk], number)
-			default:
-				name = fmt.Sprintf("%sp%d", f.paths[disk], number)
+			if f.paths[disk] == "" {
+				f.device[ref("partition", p.ID)] = fmt.Sprintf("disk%d.%d", i+1, number)
+			} else {
+				f.device[ref("partition", p.ID)] = partitionPath(f.paths[disk], number)
 			}
-			f.device[ref("partition", p.ID)] = name
 		}
-	}
-	for id := range f.LV {
-		f.device[ref("lv", id)] = "/dev/" + string(id)
 	}
 	array := 0
 	for _, r := range f.stacked() {
-		if kind, id := split(r); kind == "raid" {
-			f.device[r] = fmt.Sprintf("/dev/md%d", array)
-			if slices.Contains(faiLevels, strings.TrimPrefix(f.RAID[id].Level, "raid")) {
-				array++ // others are left out
-			}
-		} else {
-			f.device[r] = f.device[f.LUKS[id].On]
+		kind, id := split(r)
+		switch {
+		case kind == "luks":
+			f.device[r] = f.deviceOf(f.LUKS[id].On)
+		case slices.Contains(faiLevels, strings.TrimPrefix(f.RAID[id].Level, "raid")) && len(f.devices(f.RAID[id].On)) > 0:
+			f.device[r] = fmt.Sprintf("/dev/md%d", array) // others are left out
+			array++
 		}
 	}
+}
+
+// deviceOf is the name of a device, "" for one that is left out.
+func (f *faiText) deviceOf(r probes.Ref) string {
+	kind, id := split(r)
+	if kind != "lv" {
+		return f.device[r]
+	}
+	lv := f.LV[id]
+	_, group := split(lv.On)
+	if strings.Contains(string(id), "-") || lv.Type == "thin" || lv.Recorded != "" || lv.Origin != "" || len(f.groupDevices(group)) == 0 {
+		return ""
+	}
+	return "/dev/" + string(id)
+}
+
+// devices are the names of devices, none when one of them is left out.
+func (f *faiText) devices(refs []probes.Ref) []string {
+	var names []string
+	for _, r := range refs {
+		name := f.deviceOf(r)
+		if name == "" {
+			return nil
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func (f *faiText) groupDevices(group probes.ID) []string {
+	var refs []probes.Ref
+	for _, pv := range f.volumes(group) {
+		refs = append(refs, f.PV[pv].On)
+	}
+	return f.devices(refs)
 }
 
 func (f *faiText) diskName(number int, disk probes.ID) string {
@@ -229,17 +254,18 @@ func (f *faiText) arrays() {
 			f.line("\ndisk_config raid fstabkey:uuid")
 			head = true
 		}
-		active, spares := f.members(id)
+		active, _ := f.members(id)
 		level := f.level(id, faiLevels...)
 		if level == "" {
 			continue
 		}
-		var devices []string
-		for _, on := range active {
-			devices = append(devices, f.device[on])
+		devices := f.devices(f.RAID[id].On)
+		if len(devices) == 0 {
+			f.note(r, "what it stands on is left out, and it is as well")
+			continue
 		}
-		for _, on := range spares {
-			devices = append(devices, f.device[on]+":spare")
+		for i := len(active); i < len(devices); i++ {
+			devices[i] += ":spare"
 		}
 		f.line("raid%s %s", level, f.volumeLine(r, strings.Join(devices, ","), faiOption("mdcreateopts", f.mdadmCreate(id))))
 	}
@@ -255,7 +281,12 @@ func (f *faiText) encrypted() {
 		if f.LUKS[id].Unsupported != "" {
 			f.note(ref("luks", id), "%s", f.LUKS[id].Unsupported)
 		}
-		f.line("luks %s", f.volumeLine(ref("luks", id), f.device[f.LUKS[id].On], faiOption("lukscreateopts", f.luksFormat(id))))
+		device := f.device[ref("luks", id)]
+		if device == "" {
+			f.note(ref("luks", id), "what it stands on is left out, and it is as well")
+			continue
+		}
+		f.line("luks %s", f.volumeLine(ref("luks", id), device, faiOption("lukscreateopts", f.luksFormat(id))))
 	}
 }
 
@@ -269,12 +300,15 @@ func (f *faiText) volumeGroups() {
 			f.note(ref("vg", group), "a name with a dash is none for setup-storage, the group is left out")
 			continue
 		}
-		var devices, options []string
-		pvs := f.volumes(group)
+		devices, pvs := f.groupDevices(group), f.volumes(group)
+		if len(devices) == 0 {
+			f.note(ref("vg", group), "what it stands on is left out, and it is as well")
+			continue
+		}
 		for _, pv := range pvs {
 			f.must(isLVMID, "pv", pv, "UUID", string(pv))
-			devices = append(devices, f.device[f.PV[pv].On])
 		}
+		var options []string
 		if len(pvs) == 1 {
 			options = append(options, "--uuid", string(pvs[0]), "--norestorefile")
 		} else {
@@ -317,12 +351,13 @@ func (f *faiText) btrfs() {
 			f.note(node, "setup-storage makes no btrfs on %s, it is left out", encrypted)
 			continue
 		}
+		devices := f.devices(fs.On)
+		if len(devices) == 0 {
+			f.note(node, "what it stands on is left out, and it is as well")
+			continue
+		}
 		r := f.format("filesystem", id)
 		f.unsaid(id, false)
-		var devices []string
-		for _, on := range fs.On {
-			devices = append(devices, f.device[on])
-		}
 		profile := fs.Btrfs.Data
 		if !slices.Contains([]string{"single", "raid0", "raid1", "raid5", "raid6", "raid10"}, profile) || len(devices) == 1 {
 			profile = "single"

@@ -250,6 +250,10 @@ func (k *ksText) arrays() {
 		if level == "" {
 			continue
 		}
+		members := k.named(r, slices.Concat(active, spares))
+		if len(members) == 0 {
+			continue
+		}
 		point, options := k.content(r)
 		if point == "" || point == "none" {
 			k.note(r, "kickstart makes no array that is neither mounted nor used, it is left out")
@@ -263,17 +267,18 @@ func (k *ksText) arrays() {
 		if chunk := k.RAID[id].Chunk; chunk != 0 {
 			words = append(words, fmt.Sprintf("--chunksize=%d", chunk>>10))
 		}
-		k.command(slices.Concat(words, options, k.named(r, slices.Concat(active, spares)))...)
+		k.command(slices.Concat(words, options, members)...)
 	}
 }
 
-// named are the names of members.
+// named are the names of members, none when one of them is left out: then what
+// is made of them is as well.
 func (k *ksText) named(node probes.Ref, devices []probes.Ref) (names []string) {
 	for _, d := range devices {
 		name := k.names[d]
 		if name == "" {
-			k.note(node, "%s, which it stands on, is not told", d)
-			continue
+			k.note(node, "%s, which it stands on, is left out, and it is as well", d)
+			return nil
 		}
 		names = append(names, name)
 	}
@@ -288,6 +293,9 @@ func (k *ksText) group(group probes.ID) {
 		devices = append(devices, k.PV[pv].On)
 	}
 	members := k.named(ref("vg", group), devices)
+	if len(members) == 0 {
+		return
+	}
 	k.command(append([]string{"volgroup", string(group), fmt.Sprintf("--pesize=%d", k.VG[group].Extent>>10)}, members...)...)
 	for _, v := range volumes {
 		k.logicalVolume(v)
@@ -324,6 +332,10 @@ func (k *ksText) btrfs(id probes.ID) {
 	fs, node := k.FileSystem[id], ref("filesystem", id)
 	k.line("")
 	k.comment("gone from RHEL 8 and later")
+	members := k.named(node, fs.On)
+	if len(members) == 0 {
+		return
+	}
 	r := k.format("filesystem", id)
 	k.unsaid(id, false)
 	if len(r.label) == 0 {
@@ -354,7 +366,6 @@ func (k *ksText) btrfs(id probes.ID) {
 			k.note(ref("mount", probes.ID(path)), "its options %s are not told", mount.Options)
 		}
 	}
-	members := k.named(node, fs.On)
 	k.command(slices.Concat([]string{"btrfs", cmp.Or(points[""], "none")}, words, members)...)
 	for _, sub := range sorted(fs.Btrfs.Subvolume) {
 		path, err := probes.SubvolumePath(sub)

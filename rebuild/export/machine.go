@@ -227,6 +227,18 @@ func (m *machine) mounts(fs probes.ID) (paths []string) {
 	return paths
 }
 
+// partitionPath is the path of a partition by that of its disk.
+func partitionPath(disk string, number int) string {
+	last := disk[len(disk)-1]
+	switch {
+	case strings.HasPrefix(disk, "/dev/disk/"):
+		return fmt.Sprintf("%s-part%d", disk, number)
+	case last >= '0' && last <= '9':
+		return fmt.Sprintf("%sp%d", disk, number)
+	}
+	return fmt.Sprintf("%s%d", disk, number)
+}
+
 func (m *machine) line(format string, args ...any) {
 	m.text.WriteString(strings.Repeat("  ", m.indent))
 	fmt.Fprintf(&m.text, format+"\n", args...)
