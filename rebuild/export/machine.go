@@ -218,7 +218,8 @@ func (m *machine) mounts(fs probes.ID) (paths []string) {
 		mount := m.Mount[path]
 		switch {
 		case mount.On != ref("filesystem", fs):
-		case !isMountPoint.MatchString(string(path)) || !isOptions.MatchString(mount.Options) || !isSubvolume.MatchString(mount.Subvolume):
+		case !isMountPoint.MatchString(string(path)) || !inside(string(path)) || !isOptions.MatchString(mount.Options) ||
+			!isSubvolume.MatchString(mount.Subvolume) || !inside(mount.Subvolume):
 			m.note(ref("mount", path), "it is mounted with options %q, subvolume %q: a name that is left out here", mount.Options, mount.Subvolume)
 		default:
 			paths = append(paths, string(path))

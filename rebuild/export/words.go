@@ -1,7 +1,9 @@
 package export
 
 import (
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"rootwc/probes"
@@ -19,7 +21,7 @@ var (
 	isUUID       = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 	isSerial     = regexp.MustCompile(`^[0-9A-F]{4}-[0-9A-F]{4}$`)
 	isByte       = regexp.MustCompile(`^(0x)?[0-9a-f]{1,2}$`)
-	isLVMName    = regexp.MustCompile(`^[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}$`)
+	isLVMName    = regexp.MustCompile(`^\.{0,2}[A-Za-z0-9+_][A-Za-z0-9+_.-]{0,123}$`)
 	isLVMID      = regexp.MustCompile(`^[A-Za-z0-9]{6}(-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}$`)
 	isArrayID    = regexp.MustCompile(`^[0-9a-f]{8}(:[0-9a-f]{8}){3}$`)
 	isArrayName  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}$`)
@@ -27,6 +29,11 @@ var (
 	isCipher     = regexp.MustCompile(`^[a-z0-9][a-z0-9_(),:-]{0,63}$`)
 	isLVMType    = regexp.MustCompile(`^[a-z0-9][a-z0-9_+-]{0,31}$`)
 )
+
+// inside tells whether a path leads nowhere but down.
+func inside(path string) bool {
+	return filepath.Clean("/"+path) == "/"+strings.Trim(path, "/") && !slices.Contains(strings.Split(path, "/"), "..")
+}
 
 // must checks a value that no person chooses freely.
 func (m *machine) must(form *regexp.Regexp, kind string, id probes.ID, what, value string) string {
