@@ -58,7 +58,7 @@ func FuzzTable(f *testing.F) {
 			if err != nil {
 				t.Fatalf("name %q %q: %v", p.Name, p.NameUTF16, err)
 			}
-			if _, err := p.attributeBits(); err != nil {
+			if _, err := p.AttributeBits(); err != nil {
 				t.Fatal(err)
 			}
 			if len(units) > 36 {

@@ -279,8 +279,8 @@ func attributes(bits uint64) (words []string) {
 	return words
 }
 
-// attributeBits is the way back.
-func (p Partition) attributeBits() (bits uint64, err error) {
+// AttributeBits are the attributes as the 64 bits of the GPT entry.
+func (p Partition) AttributeBits() (bits uint64, err error) {
 	for _, word := range p.Attributes {
 		bit := -1
 		for b := range 64 {
@@ -341,7 +341,7 @@ func (p TableEntry) patch(g *gptCopy) error {
 	if ID(guid(e[16:])) != p.ID {
 		return fmt.Errorf("its UUID is %s, should be %s", guid(e[16:]), p.ID)
 	}
-	bits, err := p.attributeBits()
+	bits, err := p.AttributeBits()
 	if err != nil {
 		return err
 	}

@@ -137,7 +137,7 @@ func (t *Table) scriptLine(p TableEntry) (line string, patch bool, err error) {
 	default:
 		patch = true
 	}
-	if _, err := p.attributeBits(); err != nil {
+	if _, err := p.AttributeBits(); err != nil {
 		return "", false, err
 	}
 	var words []string
