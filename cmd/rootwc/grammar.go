@@ -3,6 +3,12 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"rootwc/probes"
+	"rootwc/rebuild/export"
 )
 
 const description = `Keeps whole Linux machines in Subversion: / is a working copy, /etc and homes
@@ -43,6 +49,11 @@ type grammar struct {
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with this installation."`
 	Demo        demoCmd        `cmd:"" help:"Show the main job in a sandbox, with a copy of this machine's /etc."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
+}
+
+// helpWords are what the texts of help above name.
+var helpWords = kong.Vars{
+	"version": version(), "probes": strings.Join(probes.Names, ", "), "exports": strings.Join(export.Formats(), ", "), "rescue": rescueMount,
 }
 
 // release is set by the linker in a release build.

@@ -10,13 +10,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/sys/unix"
 
-	"rootwc/probes"
 	"rootwc/wc"
 )
 
@@ -56,7 +54,7 @@ func rootwc(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 	done := -1
 	parser, err := kong.New(&cli, kong.Name("rootwc"), kong.Description(description), kong.UsageOnError(),
 		kong.Writers(out, stderr), kong.Exit(func(status int) { done = status; panic(exit{}) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}), kong.Vars{"version": version(), "probes": strings.Join(probes.Names, ", "), "rescue": rescueMount})
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}), helpWords)
 	if err != nil {
 		a.complain(fmt.Errorf("internal error: %w", err))
 		return wc.ExitFailed

@@ -12,6 +12,7 @@ import (
 
 	"rootwc/probes"
 	"rootwc/rebuild"
+	"rootwc/rebuild/export"
 	"rootwc/wc"
 )
 
@@ -32,6 +33,7 @@ type rebuildCmd struct {
 	Execute bool   `help:"Set the storage up, and mount it."`
 	Finish  bool   `help:"When the files are back: boot code, boot entries, swap files, read-only subvolumes; then compare, unmount and close."`
 	Mount   string `help:"Where the new machine's file systems are mounted." default:"${rescue}" placeholder:"DIR"`
+	Export  string `help:"Print the layout for another installer instead: ${exports}." placeholder:"FORMAT"`
 	JSON    bool   `name:"json" help:"Answer in JSON."`
 	rebuildOptions
 }
@@ -40,6 +42,9 @@ type rebuildCmd struct {
 func (c *rebuildCmd) Run(a *app) error {
 	if c.Plan && (c.Execute || c.Finish) {
 		return errors.New("cannot both plan and execute: choose one")
+	}
+	if c.Export != "" {
+		return c.export(a)
 	}
 	b, err := a.newRebuild(c.From, "", c.Mount, c.rebuildOptions, c.Finish && !c.Execute)
 	if err != nil {
@@ -76,29 +81,67 @@ const rescueMount = "/mnt"
 // workDir is private, and in memory on every system with /run.
 const workDir = "/run/rootwc/rebuild"
 
-// newRebuild reads the texts and makes the plan.
-func (a *app) newRebuild(from, revision, mount string, o rebuildOptions, filled bool) (*rebuilding, error) {
-	fail := func(err error) (*rebuilding, error) { return nil, fmt.Errorf("cannot rebuild: %w", err) }
-	if err := os.MkdirAll(workDir, 0o700); err != nil {
-		return fail(err)
-	}
+// recordedMachine are the texts of a machine's probes, and where its repository
+// is when that is on this machine.
+type recordedMachine struct {
+	probes.Recorded
+	texts      map[string][]byte
+	repository string
+}
+
+// readMachine reads the texts of a machine from where the caller says.
+func (a *app) readMachine(from, revision string) (*recordedMachine, error) {
 	dir, repository, err := a.texts(from, revision)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	defer root.Close()
-	recorded, err := probes.ReadRecorded(root.FS())
+	m := &recordedMachine{repository: repository}
+	if m.Recorded, err = probes.ReadRecorded(root.FS()); err != nil {
+		return nil, err
+	}
+	if m.Layout == nil {
+		return nil, wc.Hint(fmt.Errorf("%s has no storage.toml", cmp.Or(from, dir)), "rootwc probe writes one on the machine, rootwc commit sends it")
+	}
+	m.texts, err = m.Texts(root.FS())
+	return m, err
+}
+
+// export prints the layout in another installer's words.
+func (c *rebuildCmd) export(a *app) error {
+	m, err := a.readMachine(c.From, "")
 	if err != nil {
-		return fail(err)
+		return fmt.Errorf("cannot export: %w", err)
 	}
-	if recorded.Layout == nil {
-		return fail(wc.Hint(fmt.Errorf("%s has no storage.toml", from), "rootwc probe writes one on the machine, rootwc commit sends it"))
+	disks := map[probes.ID]string{}
+	for old, device := range c.Disk {
+		disks[probes.ID(old)] = device
 	}
-	texts, err := recorded.Texts(root.FS())
+	var groups []*probes.VGText
+	for _, g := range m.Layout.VG {
+		if group, err := probes.ParseVGText(string(m.texts[g.Script])); err == nil {
+			groups = append(groups, group)
+		}
+	}
+	text, notes, err := export.Export(c.Export, m.Layout, disks, groups...)
+	if err != nil {
+		return fmt.Errorf("cannot export: %w", err)
+	}
+	fmt.Fprint(a.out, text)
+	for _, note := range notes {
+		a.warn("%s", note)
+	}
+	return nil
+}
+
+// newRebuild reads the texts and makes the plan.
+func (a *app) newRebuild(from, revision, mount string, o rebuildOptions, filled bool) (*rebuilding, error) {
+	fail := func(err error) (*rebuilding, error) { return nil, fmt.Errorf("cannot rebuild: %w", err) }
+	recorded, err := a.readMachine(from, revision)
 	if err != nil {
 		return fail(err)
 	}
@@ -114,9 +157,9 @@ func (a *app) newRebuild(from, revision, mount string, o rebuildOptions, filled 
 		return fail(err)
 	}
 	b.opt = rebuild.Options{
-		Layout: recorded.Layout, Inventory: recorded.Inventory, Boot: recorded.Boot, Texts: texts,
+		Layout: recorded.Layout, Inventory: recorded.Inventory, Boot: recorded.Boot, Texts: recorded.texts,
 		Disks: o.Disk, Wipe: o.Wipe, Slots: b.keys.slots, Machine: here, Root: mount, Work: workDir,
-		Repository: repository, Variables: rebuild.EFIVars, Reinstall: o.Bootloader == "reinstall", Filled: filled,
+		Repository: recorded.repository, Variables: rebuild.EFIVars, Reinstall: o.Bootloader == "reinstall", Filled: filled,
 	}
 	for _, id := range o.Keep {
 		b.opt.Keep = append(b.opt.Keep, probes.ID(strings.ToLower(id)))
@@ -147,6 +190,9 @@ func (a *app) texts(from, revision string) (dir, repository string, err error) {
 	}
 	if u, err := url.Parse(from); err == nil && u.Scheme == "file" {
 		repository = u.Path
+	}
+	if err := os.MkdirAll(workDir, 0o700); err != nil {
+		return "", "", err
 	}
 	t, err := a.openRoot() // for its svn client
 	if err != nil {
