@@ -21,7 +21,7 @@ type contents struct {
 
 // The formats that other nodes stand on.
 var (
-	raidFormat = format{name: "linux_raid_member", outer: true, read: func(m medium) (*found, error) {
+	raidFormat = format{name: "linux_raid_member", read: func(m medium) (*found, error) {
 		member, err := readRAID(m, m.size)
 		if err != nil {
 			return nil, present(err)

@@ -40,41 +40,31 @@ type found struct {
 // format is one way to lay out a device.
 type format struct {
 	name string
-	// outer is a format whose mark is at the end of the device, so that what it
-	// holds shows at the start as if it lay there itself: md's metadata 0.90
-	// and 1.0.
-	outer bool
 	// read says nil where the device holds something else, and an error where
 	// it holds this with values that cannot be.
 	read func(m medium) (*found, error)
 }
 
-// formats are what rootwc knows. Each entry stands in the file of its layer.
-var formats = []format{
-	raidFormat,
-	luksFormat,
-	lvmFormat,
-	btrfsFormat,
-	extFormat,
-	xfsFormat,
-	fatFormat,
-	exfatFormat,
-	f2fsFormat,
-	swapFormat,
+// formats are what rootwc knows, in the order in which they are looked for: an
+// array's mark may be at the end of the device, so that what the array holds
+// shows at the start as if it lay there itself; and what is only recorded counts
+// where nothing else is, as tools seldom wipe it. Each entry stands in the file of
+// its layer.
+var formats = [][]format{
+	{raidFormat},
+	{luksFormat, lvmFormat, btrfsFormat, extFormat, xfsFormat, fatFormat, exfatFormat, f2fsFormat, swapFormat},
+	recordedFormats(),
 }
 
 // identify tells what a device holds; nil is nothing that rootwc knows. Marks
 // of two formats are an error: one of them is left from before, and which one
 // is not for a program to guess.
 func identify(m medium) (*found, error) {
-	for _, outer := range []bool{true, false} {
+	for _, some := range formats {
 		var all []*found
 		var names []string
 		var errs []error
-		for _, f := range formats {
-			if f.outer != outer {
-				continue
-			}
+		for _, f := range some {
 			one, err := f.read(m)
 			switch {
 			case err != nil:

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -263,8 +262,8 @@ func TestIdentifyTwo(t *testing.T) {
 }
 
 func TestIdentifyOuter(t *testing.T) {
-	defer func(all []format) { formats = all }(formats)
-	formats = append(slices.Clone(formats), format{"member", true, func(medium) (*found, error) { return &found{name: "member"}, nil }})
+	defer func(all []format) { formats[0] = all }(formats[0])
+	formats[0] = []format{{"member", func(medium) (*found, error) { return &found{name: "member"}, nil }}}
 	fsTools(t, "mkswap")
 	image := blank(t, 1<<20)
 	mustRun(t, nil, "mkswap", image)

@@ -51,11 +51,3 @@ type Mount struct {
 	Subvolume string `toml:"subvolume"`
 	Options   string `toml:"options"`
 }
-
-// Unknown is something with an identity that rootwc cannot describe, as blkid
-// names it. Its ID is its UUID.
-type Unknown struct {
-	On   Ref    `toml:"on"`
-	Type string `toml:"type"`
-	Why  string `toml:"why"`
-}
