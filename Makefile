@@ -50,9 +50,11 @@ realtest: deps
 	$(REALTEST) -v ./cmd/rootwc
 
 vmtest: vm-deps
-	@echo "the first run downloads two Debian kernels into .cache/vm"
-	ROOTWC_VM=1 $(GO) test -count=1 -timeout 25m -p 1 -v ./internal/vm/...
-	ROOTWC_VM=1 $(GO) test -count=1 -timeout 25m -p 1 -run '^TestGuest' ./probes ./rebuild
+	@echo "the first run downloads two Debian kernels and a Debian system into .cache"
+	@mkdir -p .cache/debs && rm -f .cache/vmtests
+	{ ROOTWC_VM=1 $(GO) test -json -count=1 -timeout 45m -p 1 ./internal/vm/... ; \
+	  ROOTWC_VM=1 $(GO) test -json -count=1 -timeout 45m -p 1 -run '^TestGuest' ./probes ./rebuild ./cmd/rootwc ; } | \
+		$(GO) run scripts/tally.go -show '^Test(Guest|OddMachine)' -summary .cache/vmtests
 
 lint: deps
 	@unformatted=$$($(GOFMT) -l .); test -z "$$unformatted" || { echo "not formatted with gofmt:" $$unformatted; exit 1; }

@@ -200,13 +200,13 @@ func TestGuestStorage(t *testing.T) {
 	again = probed(t, l.run("use again", strings.Join(oddmachine.Use, " ")+"\nstage=used\n"+probe, vm.Machine{}), "used")
 	differ(t, made, again, lost...)
 
-	// Larger disks on other buses, in other slots.
+	// Larger disks on other buses, in other slots; the first attempt is killed.
 	l.disks = []vm.Disk{
 		{Path: blankDisk(t, 5<<30), Serial: "NEW3", Bus: vm.SCSI}, {Path: blankDisk(t, 3<<30), Serial: "NEW2"},
 		{Path: blankDisk(t, 6<<30), Serial: "NEW1", Bus: vm.SCSI}, {Path: blankDisk(t, 5<<30), Serial: "NEW0", Bus: vm.NVMe},
 	}
 	moved := probed(t, l.run("move", rebuildOdd, vm.Machine{
-		Env: []string{"disks=--disk ODD0=/dev/nvme0n1 --disk ODD1=/dev/sdb --disk ODD2=/dev/vda --disk ODD3=/dev/sda"},
+		Env: []string{"disks=--disk ODD0=/dev/nvme0n1 --disk ODD1=/dev/sdb --disk ODD2=/dev/vda --disk ODD3=/dev/sda", "killed=20"},
 	}), "rebuilt")
 	differ(t, made, moved, writable...)
 	if !strings.Contains(moved["hardware.toml"], `"nvme"`) {
@@ -226,6 +226,7 @@ const rebuildOdd = `
 	keys="--key-file sealed:0=secret.0 --key-file sealed:3=secret.3 --key-file sealed:5=secret.5 --key-file old:2=secret.0 --key-file swap:0=secret.0"
 	rootwc rebuild recorded ${disks-} $keys >plan
 	rootwc rebuild recorded ${disks-} $keys --json >/out/plan.json
+	[ -z "${killed-}" ] || timeout -s KILL "$killed" rootwc rebuild recorded ${disks-} $keys --execute || :
 	rootwc -v rebuild recorded ${disks-} $keys --execute || { cat /run/rootwc/rebuild/log; exit 1; }
 	rootwc probe
 	mkdir /out/rebuilt
@@ -267,7 +268,13 @@ func refusals(t *testing.T, l *lab) {
 		{Path: blankDisk(t, 64<<20), Serial: "MOUNTED"},
 	}
 	// One is in use, which is a change of its own.
-	l.run("prepare", `mke2fs -q /dev/vde`, vm.Machine{})
+	l.run("prepare", `
+		mke2fs -q /dev/vde
+		mkdir /mnt/use
+		mount /dev/vde /mnt/use
+		svnadmin create /mnt/use/repository
+		svn import --quiet --message probes recorded file:///mnt/use/repository/box/.rootwc/probes
+	`, vm.Machine{})
 	before := sums(t, l.disks)
 	l.run("refuse", `
 		refused() {
@@ -294,6 +301,9 @@ func refusals(t *testing.T, l *lab) {
 		mkdir -p /mnt/use
 		mount -o ro,noload /dev/vde /mnt/use || mount -o ro /dev/vde /mnt/use
 		refused '/dev/vde is in use: vde is mounted at /mnt/use' --disk ODD0=/dev/vde $keys --wipe MOUNTED
+		status=0; rootwc rebuild file:///mnt/use/repository/box --disk ODD0=/dev/vde $keys 2>err || status=$?
+		[ "$status" = 3 ]
+		grep '/dev/vde holds the repository' err
 		umount /mnt/use
 		echo "0 2048 linear /dev/vdb 8" | dmsetup create other
 		refused '/dev/vdb is in use: other stands on it' $all $keys --wipe SMALL

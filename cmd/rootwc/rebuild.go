@@ -300,6 +300,7 @@ func (b *rebuilding) finish() error {
 	if err := b.plan.End(b.app.ctx, do, b.step); err != nil {
 		return wc.Hint(fmt.Errorf("cannot finish the rebuild: %w", err), "the log is %s; rootwc rebuild --finish does this part again", filepath.Join(workDir, "log"))
 	}
+	b.checkTables()
 	if err := b.compare(true); err != nil {
 		return err
 	}
@@ -314,6 +315,24 @@ func (b *rebuilding) finish() error {
 	}
 	fmt.Fprintln(b.app.out, "The machine's storage is as it was; its disks are closed.")
 	return nil
+}
+
+// checkTables looks for lines in the restored tables that will not find their
+// devices: names like /dev/sda1 are another disk's now.
+func (b *rebuilding) checkTables() {
+	root, err := os.OpenRoot(b.opt.Root)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	fstab, ferr := root.ReadFile("etc/fstab")
+	crypttab, cerr := root.ReadFile("etc/crypttab")
+	if ferr != nil && cerr != nil {
+		return
+	}
+	for _, finding := range b.opt.Layout.CheckTables(string(fstab), string(crypttab)) {
+		b.app.warn("%s", finding)
+	}
 }
 
 // compare reads the new storage. A difference is explained when a note of the
