@@ -77,7 +77,7 @@ func (l *lab) try(name, script string, m vm.Machine) *vm.Result {
 		l.t.Fatalf("%s: %v\n%s", name, err, r.Console)
 	}
 	l.t.Logf("%s: %.0f s, the command %.0f s of them", name, r.Took.Seconds(), r.Command.Seconds())
-	if testing.Verbose() {
+	if os.Getenv("ROOTWC_VM_CONSOLE") != "" {
 		l.t.Log(r.Console)
 	}
 	return r
@@ -340,7 +340,6 @@ func refusals(t *testing.T, l *lab) {
 func oddLife(t *testing.T, l *lab) map[string]string {
 	t.Helper()
 	made := probed(t, l.run("make", strings.Join(oddmachine.Make, " ")+"\nstage=made\n"+probe, vm.Machine{}), "made")
-	t.Log(made["storage.toml"])
 	used := probed(t, l.run("use", strings.Join(oddmachine.Use, " ")+"\nstage=used\n"+probe, vm.Machine{}), "used")
 	same(t, "after use", made, used)
 
