@@ -57,9 +57,7 @@ func (m made) fat(f *probes.FAT) (Layer, error) {
 	}
 	args = append(args, "--", m.devices[0], fmt.Sprint(f.Sectors*f.SectorSize/1024))
 	l.Make = []Action{command(args...)}
-	if odd := f.Sectors*f.SectorSize%1024 != 0; odd || label != m.label {
-		l.Make = append(l.Make, m.patchFAT(f, label != m.label))
-	}
+	l.Make = append(l.Make, m.patchFAT(f, label != m.label))
 	return l, nil
 }
 
@@ -139,7 +137,8 @@ func fatSectors(f *probes.FAT, align bool) uint64 {
 }
 
 // patchFAT writes what mkfs.fat cannot be told: a number of sectors that is no
-// number of KiB, and a label of any bytes, which it would want in the code page
+// number of KiB, or that is one on a device with an odd sector, which it adds;
+// and a label of any bytes, which it would want in the code page
 // that it takes them to be in.
 func (m made) patchFAT(f *probes.FAT, label bool) Action {
 	words := fmt.Sprintf("write to the boot sector of %s: %d sectors", m.devices[0], f.Sectors)

@@ -235,8 +235,12 @@ func (f *fitting) changes() (words []string) {
 		if now < old {
 			verb = "shrinks"
 		}
+		from, to := probes.Size(old), probes.Size(now)
+		if from == to {
+			from, to = fmt.Sprint(old), fmt.Sprint(now, " bytes")
+		}
 		if now != old {
-			words = append(words, fmt.Sprintf("%s %s from %s to %s", what, verb, probes.Size(old), probes.Size(now)))
+			words = append(words, fmt.Sprintf("%s %s from %s to %s", what, verb, from, to))
 		}
 	}
 	for _, id := range f.byPlace() {
