@@ -400,3 +400,14 @@ func (n *lvmNode) shorten(s *lvmNode, count uint64) {
 	}
 	n.set("segment_count", uint64(len(n.segments())))
 }
+
+// Volumes are the logical volumes that are seen, in the order of the text.
+func (t *VGText) Volumes() (names []string) {
+	group := t.root.group()
+	for _, lv := range group.sections("logical_volumes") {
+		if visible(group, lv) {
+			names = append(names, lv.key)
+		}
+	}
+	return names
+}

@@ -114,6 +114,10 @@ func (f *fitting) fitFileSystem(id probes.ID, fs *probes.FileSystem) error {
 	return fmt.Errorf("type %q, of which nothing is known", fs.Type)
 }
 
+// btrfsLeast is more than what mkfs.btrfs wants of a device with any profile
+// (btrfs_min_dev_size).
+const btrfsLeast = 256 << 20
+
 // fitBtrfs sets the sizes of the devices.
 func (f *fitting) fitBtrfs(m made, fs *probes.FileSystem) error {
 	numbers, err := m.checkBtrfs(fs.Btrfs)
@@ -122,7 +126,11 @@ func (f *fitting) fitBtrfs(m made, fs *probes.FileSystem) error {
 	}
 	for i, n := range numbers {
 		d := fs.Btrfs.Device[n]
-		d.Size = f.device(fs.On[i]).room(d.Size) / fs.Btrfs.SectorSize * fs.Btrfs.SectorSize
+		was := d.Size
+		d.Size = f.device(fs.On[i]).room(was) / fs.Btrfs.SectorSize * fs.Btrfs.SectorSize
+		if d.Size < min(was, btrfsLeast) {
+			return fmt.Errorf("%s are too little for device %s of it", probes.Size(d.Size), n)
+		}
 	}
 	return nil
 }
@@ -212,8 +220,8 @@ func (m made) resizeXFS(x *probes.XFS, bytes uint64) error {
 	return nil
 }
 
-// resizeFAT keeps the size of a cluster, and has tables as long as mkfs.fat
-// makes them.
+// resizeFAT keeps the size of a cluster, unless there would be too many of them,
+// and has tables as long as mkfs.fat makes them.
 func (m made) resizeFAT(f *probes.FAT, bytes uint64) error {
 	if err := m.checkFAT(f); err != nil {
 		return err
@@ -229,22 +237,26 @@ func (m made) resizeFAT(f *probes.FAT, bytes uint64) error {
 			now.Sectors -= now.Sectors % unit
 		}
 	}
-	if now.Sectors >= 1<<32 || now.Sectors <= f.Reserved+fatRootSectors(f)+f.ClusterSize/f.SectorSize {
-		return fmt.Errorf("%s are not a size for it", probes.Size(bytes))
+	least, most := fatBounds(f.Bits)
+	for ; ; now.ClusterSize *= 2 {
+		if now.Sectors >= 1<<32 || now.ClusterSize > max(f.ClusterSize, 32<<10) || now.Sectors <= f.Reserved+fatRootSectors(f)+now.ClusterSize/f.SectorSize {
+			return fmt.Errorf("%s are no size for a FAT%d", probes.Size(bytes), f.Bits)
+		}
+		now.FATSectors = fatSectors(&now, align)
+		before := fatRootAt(&now)/f.SectorSize + fatRootSectors(f)
+		clusters := (now.Sectors - min(now.Sectors, before)) * f.SectorSize / now.ClusterSize
+		switch {
+		case clusters < least:
+			return fmt.Errorf("%s would be %d clusters, a FAT%d has %d or more", probes.Size(bytes), clusters, f.Bits, least)
+		case clusters <= most:
+			*f = now
+			return nil
+		}
 	}
-	now.FATSectors = fatSectors(&now, align)
-	data := now.Sectors - min(now.Sectors, fatRootAt(&now)/f.SectorSize+fatRootSectors(f))
-	clusters := data * f.SectorSize / f.ClusterSize
-	least, most := fatClusters(f.Bits)
-	if clusters < least || clusters > most {
-		return fmt.Errorf("with clusters of %s, %s would have %d of them; FAT%d has %d to %d", probes.Size(f.ClusterSize), probes.Size(bytes), clusters, f.Bits, least, most)
-	}
-	*f = now
-	return nil
 }
 
-// fatClusters is how many clusters a FAT has (dosfstools' src/msdos_fs.h).
-func fatClusters(bits uint64) (least, most uint64) {
+// fatBounds is how many clusters a FAT has (dosfstools' src/msdos_fs.h).
+func fatBounds(bits uint64) (least, most uint64) {
 	switch bits {
 	case 12:
 		return 1, 4084
