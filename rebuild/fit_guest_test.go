@@ -3,8 +3,12 @@ package rebuild
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -187,4 +191,114 @@ func fitPage(t *testing.T, l *probes.Layout) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// TestInsideFitRAID makes arrays again on devices of another size.
+func TestInsideFitRAID(t *testing.T) {
+	l := inside(t)
+	small, large := l.partitions("/dev/vda", 60, 60, 64, 60), l.partitions("/dev/vdb", 151, 150, 154, 150)
+	for _, a := range arrays {
+		t.Run(a.name, func(t *testing.T) {
+			l := inside(t)
+			from, to, on := small, large, span{60 << 20, 150 << 20}
+			if len(a.name)%2 == 0 && a.name != "six" {
+				from, to, on = large, small, span{on.new, on.old}
+			}
+			id, want, devices := l.makeRAID(a.name, from[:a.devices], a.options)
+			if err := resizeRAID(want, on); err != nil {
+				t.Log(err)
+				return
+			}
+			for ref, d := range devices {
+				devices[ref] = to[slices.Index(from, d)]
+			}
+			layer, err := RAID(id, want, devices)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.do(layer.Make, layer.Open)
+			l.use(RAIDDevice(id, want))
+			if size := l.sizeOf(RAIDDevice(id, want)); size != raidSize(want) {
+				t.Errorf("it has %d bytes, should have %d", size, raidSize(want))
+			}
+			l.do(layer.Close)
+			if _, got := l.readRAID(devices); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %s\nwant %s", show(got), show(want))
+			}
+		})
+	}
+}
+
+// TestInsideFitVolumes uses volumes of several types that have grown, then
+// shrunk.
+func TestInsideFitVolumes(t *testing.T) {
+	l := inside(t)
+	nodes := l.partitions("/dev/vda", 250, 250, 250, 250)
+	old := vg{name: "vg1", config: lvmConfig(nodes, "")}
+	l.do([]Action{old.lvm("vgcreate", append([]string{"vg1"}, nodes...)...)})
+	for name, options := range map[string]string{
+		"one": "--type raid1 --mirrors 1", "five": "--type raid5 --stripes 3", "ten": "--type raid10 --mirrors 1 --stripes 2", "wide": "--type striped --stripes 2", "plain": "",
+	} {
+		l.do([]Action{old.lvm("lvcreate", append(strings.Fields(options), "--size", "48m", "--name", name, "vg1")...)})
+	}
+	l.do([]Action{old.lvm("lvcreate", "--type", "thin-pool", "--size", "48m", "--name", "pool", "vg1"), old.lvm("lvcreate", "--thin", "--virtualsize", "1g", "--name", "thin", "vg1/pool")})
+	before := l.storage("vda")
+	l.do([]Action{{Words: "take down", Do: func() error { return takeDown([]string{"/dev/vda"}) }}})
+	for _, node := range nodes {
+		l.tool("", "wipefs", "--all", "--quiet", node)
+	}
+	rules := Sizes{}
+	for id := range before.Layout.Partition {
+		rules[probes.Ref("partition."+id)] = Rule{Share, 1}
+	}
+	for id, lv := range before.Layout.LV {
+		if lv.Type != "thin" {
+			rules[probes.Ref("lv."+id)] = Rule{Share, 8 << 20}
+		}
+	}
+	layout, texts := before.Layout, before.Files
+	for _, size := range []uint64{3 << 30, 800 << 20} {
+		disks := map[probes.ID]uint64{}
+		for id := range layout.Disk {
+			disks[id] = size
+		}
+		fitted, fittedTexts, words, err := Fit(layout, texts, disks, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %q", probes.Size(size), words)
+		l.rebuild(fitted, fittedTexts, "/dev/vdb", t.TempDir())
+		for id, lv := range fitted.LV {
+			if lv.Type == "thin-pool" {
+				continue
+			}
+			device := LVDevice("vg1", volumeName(id))
+			l.use(device)
+			if size := l.sizeOf(device); size != lv.Size {
+				t.Errorf("%s has %d bytes, should have %d", device, size, lv.Size)
+			}
+		}
+		now := l.storage("vdb")
+		now.Layout.FileSystem = nil // of [lab.use]
+		if is, want := fitPage(t, now.Layout), fitPage(t, fitted); is != want {
+			t.Errorf("(- is what was to be, + what is)\n%s", difference(want, is))
+		}
+		l.do([]Action{{Words: "take down", Do: func() error { return takeDown([]string{"/dev/vdb"}) }}})
+		layout, texts = fitted, fittedTexts
+	}
+}
+
+// sizeOf is that of a device in bytes.
+func (l *lab) sizeOf(device string) uint64 {
+	l.Helper()
+	f, err := os.Open(device)
+	if err != nil {
+		l.Fatal(err)
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return uint64(size)
 }

@@ -1,9 +1,11 @@
 package rebuild
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"rootwc/probes"
 )
@@ -38,7 +40,7 @@ func resizeRAID(r *probes.RAID, on span) error {
 	levels := []string{"raid1", "raid4", "raid5", "raid6", "raid10"}
 	switch {
 	case r.Unsupported != "":
-		return fmt.Errorf("%s", r.Unsupported)
+		return errors.New(r.Unsupported)
 	case !slices.Contains(levels, r.Level) || r.Size == 0:
 		return fmt.Errorf("an array of level %s has the size that it was made with", r.Level)
 	case r.Chunk&(r.Chunk-1) != 0:
@@ -48,11 +50,15 @@ func resizeRAID(r *probes.RAID, on span) error {
 	if r.Metadata == "1.0" { // which has its bitmap behind the data
 		more -= int64(bitmapSpace(on.new)) - int64(bitmapSpace(on.old))
 	}
-	// Metadata 0.90 stands at a multiple of 64 KiB.
-	unit := int64(max(r.Chunk, 64<<10))
+	// Metadata 0.90 stands at a multiple of 64 KiB; the kernel uses as many
+	// chunks as there are copies that lie apart (raid10.c, calc_sectors).
+	unit := int64(max(r.Chunk*raidFar(r), 64<<10))
 	size := floor(int64(r.Size)+floor(more, 64<<10), unit)
-	if size < unit {
+	switch {
+	case size < unit:
 		return fmt.Errorf("devices of %d bytes have no room for it", on.new)
+	case r.Metadata == "0.90" && size >= 2<<40: // mdadm(8), --size
+		return errors.New("with metadata 0.90 it takes less than 2 TiB of a device")
 	}
 	r.Size = uint64(size)
 	for r.BitmapChunk != 0 && r.Size/r.BitmapChunk+1 > bitmapBits(r) {
@@ -99,15 +105,30 @@ func raidSize(r *probes.RAID) uint64 {
 	case "raid6":
 		return used * (n - min(n, 2))
 	case "raid10":
-		if len(r.Layout) < 2 || r.Chunk == 0 {
-			return 0
+		if r.Chunk > 0 {
+			return used / r.Chunk / raidFar(r) * n / raidNear(r) * r.Chunk
 		}
-		copies, _ := strconv.ParseUint(r.Layout[1:], 10, 8)
-		copies = max(1, copies)
-		if r.Layout[0] == 'n' {
-			return used / r.Chunk * n / copies * r.Chunk
-		}
-		return used / r.Chunk / copies * n * r.Chunk // far and offset
 	}
 	return 0
+}
+
+// raidFar and raidNear are the numbers of copies of a raid10, apart and side by
+// side, of which one is 1.
+func raidFar(r *probes.RAID) uint64 {
+	if r.Level != "raid10" || strings.HasPrefix(r.Layout, "n") {
+		return 1
+	}
+	return raidCopies(r)
+}
+
+func raidNear(r *probes.RAID) uint64 {
+	if !strings.HasPrefix(r.Layout, "n") {
+		return 1
+	}
+	return raidCopies(r)
+}
+
+func raidCopies(r *probes.RAID) uint64 {
+	n, _ := strconv.ParseUint(r.Layout[min(1, len(r.Layout)):], 10, 8)
+	return max(1, n)
 }

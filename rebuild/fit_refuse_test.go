@@ -92,6 +92,7 @@ func TestFitRefuses(t *testing.T) {
 		{"unsupported array", raid(probes.RAID{Level: "raid1", Devices: 1, Size: 39 * mib, Unsupported: "device 1 is missing"}), 200, grow, "raid.r: device 1 is missing"},
 		{"chunks", raid(probes.RAID{Level: "raid5", Devices: 1, Size: 39 * mib, Chunk: 3000}), 200, grow, "raid.r: chunks of 3000 bytes"},
 		{"no room for an array", raid(probes.RAID{Level: "raid1", Devices: 1, Size: 30 * mib}), 30, shrink, "raid.r: devices of 8388608 bytes have no room for it"},
+		{"old metadata", raid(probes.RAID{Level: "raid1", Metadata: "0.90", Devices: 1, Size: 39 * mib}), 3 << 20, grow, "raid.r: with metadata 0.90 it takes less than 2 TiB of a device"},
 		{"f2fs", on(&probes.FileSystem{Type: "f2fs", F2FS: &probes.F2FS{BlockSize: 4096, Blocks: 10240}}), 200, grow, "filesystem.x: mkfs.f2fs alone knows"},
 		{"exfat", on(&probes.FileSystem{Type: "exfat", ExFAT: &probes.ExFAT{SectorSize: 512, Sectors: 81920}}), 200, grow, "filesystem.x: mkfs.exfat alone knows"},
 		{"unknown type", on(&probes.FileSystem{Type: "zfs"}), 200, grow, `filesystem.x: type "zfs", of which nothing is known`},
