@@ -54,13 +54,16 @@ func (n *lvmNode) resizable(name string) (*lvmStack, error) {
 	if why := recordedOnly(n, lv, kind); why != "" {
 		return nil, fmt.Errorf("%s: %s", kind, why)
 	}
+	if err := n.checkExtents(); err != nil {
+		return nil, err
+	}
 	p := &lvmStack{lv: lv}
 	if err := n.parts(p, lv, 0); err != nil {
 		return nil, err
 	}
 	size := p.leaves[0].extents()
 	for _, leaf := range p.leaves {
-		if leaf.extents() != size || size == 0 || lv.extents()%size != 0 || len(p.leaves) > 1 && leaf.last().number("stripe_count") != 1 {
+		if leaf.extents() != size || size == 0 || lv.extents() == 0 || lv.extents()%size != 0 || len(p.leaves) > 1 && leaf.last().number("stripe_count") != 1 {
 			return nil, fmt.Errorf("%s: its parts are not of one size", kind)
 		}
 	}

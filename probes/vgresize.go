@@ -36,8 +36,8 @@ func (t *VGText) SetDeviceSize(id ID, old, now uint64, copies int) error {
 	if pv == nil {
 		return fmt.Errorf("physical volume %s is not in the text", id)
 	}
-	if _, err := group.area(pv, "0", pv.number("pe_count")); err != nil {
-		return fmt.Errorf("physical volume %s: %w", id, err)
+	if err := group.checkExtents(); err != nil {
+		return err
 	}
 	extent, size := group.number("extent_size"), cmp.Or(pv.number("dev_size"), old/lvmSector)
 	if extent == 0 {
@@ -108,6 +108,26 @@ func (t *VGText) Compact(id ID) {
 		p.place.values[p.index+1] = lvmNumber(at)
 		at += p.count
 	}
+}
+
+// checkExtents refuses numbers that LVM does not have, so that sums of them are
+// numbers.
+func (n *lvmNode) checkExtents() error {
+	for _, pv := range n.sections("physical_volumes") {
+		if _, err := n.area(pv, "0", pv.number("pe_count")); err != nil {
+			return fmt.Errorf("physical volume %s: %w", pv.key, err)
+		}
+	}
+	const limit = 1 << 31
+	for _, lv := range n.sections("logical_volumes") {
+		for _, s := range lv.segments() {
+			places := s.places("")
+			if s.number("extent_count") > limit || slices.ContainsFunc(places, func(p lvmPiece) bool { return p.first > limit }) {
+				return fmt.Errorf("logical volume %s: a segment of %d extents: more than LVM has", lv.key, s.number("extent_count"))
+			}
+		}
+	}
+	return nil
 }
 
 // lvmRun is a run of extents of a physical volume.

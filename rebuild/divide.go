@@ -7,25 +7,26 @@ import "math/bits"
 // more than the total; the parts then are those.
 func divide(total int64, weights []uint64, least []int64) (parts []int64, missing int64) {
 	parts = make([]int64, len(weights))
+	weight := func(i int) uint64 { return min(max(1, weights[i]), 1<<50) } // whatever a layout says, the sum is one
 	fixed := make([]bool, len(weights))
 	for {
 		rest, sum, last := total, uint64(0), -1
-		for i, w := range weights {
+		for i := range weights {
 			if fixed[i] {
 				rest -= parts[i]
 			} else {
-				sum, last = sum+max(1, w), i
+				sum, last = sum+weight(i), i
 			}
 		}
 		if last < 0 {
 			return parts, max(0, -rest)
 		}
 		whole, again := rest, false
-		for i, w := range weights {
+		for i := range weights {
 			if fixed[i] {
 				continue
 			}
-			parts[i] = portion(whole, max(1, w), sum)
+			parts[i] = portion(whole, weight(i), sum)
 			if parts[i] < least[i] {
 				parts[i], fixed[i], again = least[i], true, true
 			}

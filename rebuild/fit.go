@@ -82,7 +82,7 @@ func Fit(l *probes.Layout, texts map[string][]byte, disks map[probes.ID]uint64, 
 		return nil, nil, nil, errors.Join(f.errs...)
 	}
 	if _, err := copyLayout(f.new); err != nil {
-		return nil, nil, nil, fmt.Errorf("internal error: %w", err)
+		return nil, nil, nil, fmt.Errorf("fitted layout: %w", err)
 	}
 	return f.new, f.texts, f.changes(), nil
 }
