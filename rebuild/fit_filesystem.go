@@ -242,6 +242,9 @@ func (m made) resizeFAT(f *probes.FAT, bytes uint64) error {
 		if now.Sectors >= 1<<32 || now.ClusterSize > max(f.ClusterSize, 32<<10) || now.Sectors <= f.Reserved+fatRootSectors(f)+now.ClusterSize/f.SectorSize {
 			return fmt.Errorf("%s are no size for a FAT%d", probes.Size(bytes), f.Bits)
 		}
+		if cluster := now.ClusterSize / f.SectorSize; align && now.Sectors > 8192 {
+			now.Reserved = (f.Reserved + cluster - 1) / cluster * cluster
+		}
 		now.FATSectors = fatSectors(&now, align)
 		before := fatRootAt(&now)/f.SectorSize + fatRootSectors(f)
 		clusters := (now.Sectors - min(now.Sectors, before)) * f.SectorSize / now.ClusterSize

@@ -72,7 +72,11 @@ func (f *fitting) text(id probes.ID) (*probes.VGText, error) {
 	case !ok:
 		return nil, fmt.Errorf("its text %q is not there", g.Script)
 	}
-	return probes.ParseVGText(string(content))
+	text, err := probes.ParseVGText(string(content))
+	if err == nil && text.ExtentSize() == 0 {
+		err = errors.New("its text has no extent size")
+	}
+	return text, err
 }
 
 // deviceSize is what the text of its group says of a physical volume's device;
