@@ -173,11 +173,9 @@ const maxLibfdisk = 60
 
 // needDOS says where the last partition ends, and what lies outside.
 func (t *Table) needDOS(m medium) {
-	t.Disk.Need = t.Disk.Sector
+	t.Disk.Need = t.Needs()
 	for _, p := range t.Partitions {
-		end := (p.LastLBA + 1) * t.Disk.Sector
-		t.Disk.Need = max(t.Disk.Need, end)
-		if end > m.size {
+		if end := (p.LastLBA + 1) * t.Disk.Sector; end > m.size {
 			t.refuse("partition %d ends behind the disk", p.Number)
 		}
 		if p.Number > maxLibfdisk {

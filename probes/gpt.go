@@ -196,12 +196,10 @@ func (t *Table) addGPT(number int, e []byte) error {
 	return nil
 }
 
-// needGPT says how much of a disk the table takes, its backup included, and
-// which partitions are where none should be.
+// needGPT says how much of a disk the table takes, and which partitions are
+// where none should be.
 func (t *Table) needGPT(g *gptCopy, m medium) {
-	end := g.firstLBA()
 	for _, p := range t.Partitions {
-		end = max(end, p.LastLBA+1)
 		switch {
 		case p.LastLBA >= m.size/t.Disk.Sector:
 			t.refuse("partition %d ends behind the disk", p.Number)
@@ -209,8 +207,7 @@ func (t *Table) needGPT(g *gptCopy, m medium) {
 			t.refuse("partition %d is outside of what the GPT is for", p.Number)
 		}
 	}
-	copySize := 1 + (g.count()*gptEntrySize+t.Disk.Sector-1)/t.Disk.Sector
-	t.Disk.Need = (end + copySize) * t.Disk.Sector
+	t.Disk.Need = t.Needs()
 }
 
 // guid is a GUID in lower case, as libuuid prints it. The first three fields

@@ -179,7 +179,7 @@ func (f *found) need(size uint64) uint64 {
 	case *btrfsSuper:
 		return n.device.size
 	case *FileSystem:
-		return cmp.Or(n.bytes(), size)
+		return cmp.Or(n.Size(), size)
 	}
 	return size
 }
@@ -199,8 +199,8 @@ func (pv *lvmPV) need() uint64 {
 	return pv.Size
 }
 
-// bytes is the size of a file system on one device, zero for unknown.
-func (fs *FileSystem) bytes() uint64 {
+// Size is that of a file system in bytes, on all its devices, zero for unknown.
+func (fs *FileSystem) Size() (sum uint64) {
 	switch {
 	case fs.Ext != nil:
 		return fs.Ext.Blocks * fs.Ext.BlockSize
@@ -212,8 +212,12 @@ func (fs *FileSystem) bytes() uint64 {
 		return fs.ExFAT.Sectors * fs.ExFAT.SectorSize
 	case fs.F2FS != nil:
 		return fs.F2FS.Blocks * fs.F2FS.BlockSize
+	case fs.Btrfs != nil:
+		for _, d := range fs.Btrfs.Device {
+			sum += d.Size
+		}
 	}
-	return 0
+	return sum
 }
 
 // stacked tells what the devices are that stand on others: by what is on

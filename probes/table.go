@@ -254,6 +254,33 @@ func (l *Layout) Table(disk ID) (*Table, error) {
 	return t, t.valid()
 }
 
+// Needs is how many bytes of a disk the table takes, from its start to the end
+// of the last partition, the backup of a GPT included.
+func (t *Table) Needs() uint64 {
+	end := max(t.Disk.FirstLBA, 1)
+	for _, p := range t.Partitions {
+		end = max(end, p.LastLBA+1)
+	}
+	return (end + t.backup()) * t.Disk.Sector
+}
+
+// End is the first LBA that no partition may have, on a disk of that many bytes.
+func (t *Table) End(size uint64) uint64 {
+	sectors := size / t.Disk.Sector
+	if t.Disk.Table == tableDOS {
+		sectors = min(sectors, 1<<32-1)
+	}
+	return sectors - min(sectors, t.backup())
+}
+
+// backup is how many sectors a GPT has at the end of the disk.
+func (t *Table) backup() uint64 {
+	if t.Disk.Table != tableGPT {
+		return 0
+	}
+	return 1 + (cmp.Or(t.Disk.Entries, 128)*gptEntrySize+t.Disk.Sector-1)/t.Disk.Sector
+}
+
 // lastLBA is behind all disks: what lies before it can be counted in bytes,
 // whatever the sector size.
 const lastLBA = 1 << 47

@@ -1,6 +1,7 @@
 package rebuild
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -104,17 +105,24 @@ func (m made) checkBtrfs(b *probes.Btrfs) ([]probes.ID, error) {
 	if len(b.Device) != len(m.devices) {
 		return nil, fmt.Errorf("%d devices of %d", len(m.devices), len(b.Device))
 	}
-	number := func(id probes.ID) uint64 {
-		n, _ := strconv.ParseUint(string(id), 10, 64)
-		return n
-	}
-	numbers := slices.SortedFunc(maps.Keys(b.Device), func(x, y probes.ID) int { return int(number(x)) - int(number(y)) })
+	numbers := btrfsNumbers(b)
 	for _, id := range numbers {
-		if err := firstOf(between("device "+string(id), number(id), 1, 1<<31), between("size", b.Device[id].Size, 1, maxSize)); err != nil {
+		if err := firstOf(between("device "+string(id), btrfsNumber(id), 1, 1<<31), between("size", b.Device[id].Size, 1, maxSize)); err != nil {
 			return nil, err
 		}
 	}
 	return numbers, nil
+}
+
+// btrfsNumber is that of a device, zero for what is none.
+func btrfsNumber(id probes.ID) uint64 {
+	n, _ := strconv.ParseUint(string(id), 10, 64)
+	return n
+}
+
+// btrfsNumbers are the devices in the order of their numbers.
+func btrfsNumbers(b *probes.Btrfs) []probes.ID {
+	return slices.SortedFunc(maps.Keys(b.Device), func(x, y probes.ID) int { return cmp.Compare(btrfsNumber(x), btrfsNumber(y)) })
 }
 
 // btrfsEqual says whether all devices are of one size: mkfs.btrfs takes no

@@ -170,13 +170,17 @@ func extResize(e *probes.Ext) uint64 {
 	if perGroup == 0 {
 		perGroup = 8 * e.BlockSize
 	}
-	descriptor := uint64(32)
-	if slices.Contains(e.Features, "64bit") {
-		descriptor = max(64, e.DescriptorSize)
-	}
-	perBlock := e.BlockSize / descriptor
+	perBlock := e.BlockSize / extDescriptor(e)
 	groups := (e.Blocks + perGroup - 1) / perGroup
 	return ((groups+perBlock-1)/perBlock + e.ReservedGDT) * perBlock * perGroup
+}
+
+// extDescriptor is the size of a group's descriptor in bytes.
+func extDescriptor(e *probes.Ext) uint64 {
+	if slices.Contains(e.Features, "64bit") {
+		return max(64, e.DescriptorSize)
+	}
+	return 32
 }
 
 // tune2fs is the command for what mke2fs cannot be told.

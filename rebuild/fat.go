@@ -54,16 +54,13 @@ func (m made) fat(f *probes.FAT) (Layer, error) {
 	}
 	args = append(args, "--", m.devices[0], fmt.Sprint(f.Sectors*f.SectorSize/1024))
 	l.Make = []Action{command(args...)}
-	odd := f.Sectors*f.SectorSize%1024 != 0
-	if even := *f; odd {
+	if even := *f; f.Sectors*f.SectorSize%1024 != 0 {
 		even.Sectors--
 		if fatSectors(&even, false) != f.FATSectors && fatSectors(&even, true) != f.FATSectors {
 			l.Notes = append(l.Notes, fmt.Sprintf("on a device of more than %d sectors it has one sector less", f.Sectors))
 		}
 	}
-	if odd || label != m.label {
-		l.Make = append(l.Make, m.patchFAT(f, label != m.label))
-	}
+	l.Make = append(l.Make, m.patchFAT(f, label != m.label))
 	return l, nil
 }
 

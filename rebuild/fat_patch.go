@@ -10,7 +10,8 @@ import (
 )
 
 // patchFAT writes what mkfs.fat cannot be told: a number of sectors that is no
-// number of KiB, and a label of any bytes, which it would want in the code page
+// number of KiB, or that is one on a device with an odd sector, which it adds;
+// and a label of any bytes, which it would want in the code page
 // that it takes them to be in.
 func (m made) patchFAT(f *probes.FAT, label bool) Action {
 	words := fmt.Sprintf("write to the boot sector of %q: %d sectors", m.devices[0], f.Sectors)

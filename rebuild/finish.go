@@ -2,6 +2,7 @@ package rebuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,8 +65,13 @@ func (p *planner) bootCode() {
 			continue
 		}
 		table, err := p.Layout.Table(t.Disk)
+		old, oerr := p.old.Table(t.Disk)
 		var l Layer
-		if err == nil {
+		if err = errors.Join(err, oerr); err == nil {
+			if why := BootCodeMoved(old, table); why != "" {
+				p.refuse(string(ref), "--bootloader=reinstall", "the boot code of disk %s would not find itself: %s", t.Disk, why)
+				continue
+			}
 			l, err = Boot(table, code, p.at(ref))
 		}
 		p.add(Step{Node: ref, Title: "boot code on " + p.at(ref), Why: "the files that it starts are there", Layer: l}, err)

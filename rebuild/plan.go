@@ -24,6 +24,7 @@ type Options struct {
 	Wipe    []string          // serial numbers or WWNs of disks that may lose what is on them
 	Keep    []probes.ID       // partitions that stay as they are, with all that is on them
 	Without []probes.Ref      // nodes to leave out, with what stands on them
+	Sizes   Sizes             // what may have another size on other disks
 
 	// Slots are the keyslots of an encrypted device whose passphrases are known.
 	Slots func(probes.ID, *probes.LUKS) []probes.ID
@@ -60,6 +61,7 @@ type Plan struct {
 type planner struct {
 	Options
 	*Plan
+	old        *probes.Layout // before it was given other sizes
 	devices    []*probes.Device
 	repository []string // names of the disks that it is on
 	named      map[string]bool
@@ -87,6 +89,7 @@ func Make(ctx context.Context, o Options) (*Plan, error) {
 	p.Plan.left = p.without
 	p.targets()
 	p.wipesNothing()
+	p.fit()
 	for _, t := range p.Plan.Disks {
 		if at, ok := markPlace(p.Layout, t.Disk, p.Texts[p.Layout.Disk[t.Disk].BootCode]); ok {
 			p.Plan.marks[t.Disk] = at
@@ -111,6 +114,38 @@ func Make(ctx context.Context, o Options) (*Plan, error) {
 	p.finish(ctx)
 	p.programs()
 	return p.Plan, nil
+}
+
+// fit gives the layout the sizes that the disks allow, where the rules say so.
+func (p *planner) fit() {
+	p.old = p.Layout
+	if len(p.Sizes) == 0 {
+		return
+	}
+	disks := map[probes.ID]uint64{}
+	for _, t := range p.Plan.Disks {
+		if t.device == nil {
+			return // a refusal says that it is not there
+		}
+		disks[t.Disk] = t.Size
+	}
+	layout, texts, changes, err := Fit(p.Layout.Without(p.without), p.Texts, disks, p.Sizes)
+	if err != nil {
+		for _, one := range each(err) {
+			p.refuse("", "change the sizes of the description, or leave something out with --without", "%v", one)
+		}
+		return
+	}
+	p.Layout, p.Texts, p.Plan.layout = layout, texts, layout
+	p.Plan.Notes = append(p.Plan.Notes, changes...)
+}
+
+// each are the errors that one joins.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
 
 func (p *planner) refuse(node, hint, format string, args ...any) {

@@ -92,7 +92,9 @@ func raidOptions(id probes.ID, r *probes.RAID) []string {
 			homehost = "<none>"
 		}
 		args = append(args, "--homehost="+homehost)
-		add("--name", r.Name)
+		if r.Name != "" { // which may be "0"
+			args = append(args, "--name="+r.Name)
+		}
 	}
 	add("--layout", r.Layout)
 	number("--chunk", r.Chunk>>10, "K")

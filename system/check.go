@@ -8,7 +8,8 @@ import (
 // another major version; names that could be taken for an option or hold odd
 // characters; an unknown policy or dataset type; a path that is not relative,
 // clean and below the root; a line pattern that does not compile; a dataset
-// without repository, or two for one path.
+// without repository, or two for one path; a size for what has none to choose,
+// or two for one node.
 func (d *Description) Check() error {
 	if err := checkFormat(d.Format); err != nil {
 		return &Error{Reason: err.Error()}
@@ -69,6 +70,17 @@ func (d *Description) checks() []check {
 		for j, pattern := range s.Include {
 			rule(fmt.Sprintf("%s.include[%d]", place, j), pattern, checkInclude)
 		}
+	}
+	nodes := map[string]bool{}
+	for i, n := range d.Rebuild {
+		place := fmt.Sprintf("rebuild[%d]", i)
+		rule(orTable(place, "node", n.Node), n.Node, checkNode)
+		if nodes[n.Node] {
+			rule(place+".node", n.Node, func(node string) error { return fmt.Errorf("two sizes are for the node %q", node) })
+		}
+		nodes[n.Node] = true
+		rule(orTable(place, "size", string(n.Size)), string(n.Size), checkSize)
+		rule(place+".minimum", string(n.Minimum), checkAmount)
 	}
 	return list
 }

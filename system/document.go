@@ -119,6 +119,8 @@ func (d *document) value(v *unstable.Node, name, place string, line int) {
 	switch v.Kind {
 	case unstable.String:
 		d.add(key{name, line, text}, place)
+	case unstable.Integer:
+		d.add(key{name, line, number}, place)
 	case unstable.InlineTable:
 		d.add(key{name, line, table}, place)
 		for it := v.Children(); it.Next(); {

@@ -32,6 +32,13 @@ func (d *Description) Encode(w io.Writer) error {
 			fmt.Fprintf(&b, "include = %s\n", quoteList(s.Include))
 		}
 	}
+	b.WriteString(rebuildComment)
+	for _, n := range d.Rebuild {
+		fmt.Fprintf(&b, "\n[[rebuild]]\nnode = %s\nsize = %s\n", quote(n.Node), quote(string(n.Size)))
+		if n.Minimum != "" {
+			fmt.Fprintf(&b, "minimum = %s\n", quote(string(n.Minimum)))
+		}
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -73,6 +80,15 @@ recipients = %s
 #   type = "selection"
 #   repository = "vfs:/net/server/audio"
 #   include = ["albums/**"]
+`
+	rebuildComment = `
+# What may have another size when the storage is set up again on other disks.
+# Size is grow (takes all that is left), share (divides it with others that
+# share) or keep; minimum is how small it may become on smaller disks.
+#   [[rebuild]]
+#   node = "lv.vg0/home"
+#   size = "grow"
+#   minimum = "10 GiB"
 `
 )
 

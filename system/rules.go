@@ -122,6 +122,40 @@ func checkInclude(s string) error {
 	return nil
 }
 
+// nodes are the forms of what has a size to choose: partitions by PARTUUID,
+// logical volumes by names that lvm(8) allows, disks without partitions by what
+// is on them.
+var nodes = regexp.MustCompile(`^(partition\.([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8}-[0-9a-f]{2})|` +
+	`lv\.[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}/[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}|disk\.of-[A-Za-z0-9#!:.-]{1,60})$`)
+
+func checkNode(s string) error {
+	switch {
+	case s == "":
+		return errors.New("node is missing")
+	case !nodes.MatchString(s):
+		return fmt.Errorf("node %.60q has no size to choose; write partition. and its PARTUUID, lv. with group and volume, or disk.of- and what is on it", s)
+	}
+	return nil
+}
+
+func checkSize(s string) error {
+	switch {
+	case s == "":
+		return errors.New("size is missing; write grow, keep or share")
+	case !slices.Contains(NodeSizes, NodeSize(s)):
+		return fmt.Errorf("size %.60q is not known; write grow, keep or share", s)
+	}
+	return nil
+}
+
+func checkAmount(s string) error {
+	_, err := Amount(s).Bytes()
+	if err != nil {
+		return fmt.Errorf("minimum %w", err)
+	}
+	return nil
+}
+
 // printable reports that a text can be shown as it is.
 func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })

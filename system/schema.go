@@ -14,6 +14,8 @@ const (
 	texts  shape = "a list of strings, as [\"a\", \"b\"]"
 	table  shape = "a table, as [system]"
 	tables shape = "tables, each under a [[ ]] header"
+	amount shape = "a number of bytes, or a string as \"10 GiB\""
+	number shape = "a number"
 )
 
 // schema is every key of the format, with its tables before it.
@@ -36,6 +38,10 @@ var schema = map[string]shape{
 	"dataset.type":       text,
 	"dataset.repository": text,
 	"dataset.include":    texts,
+	"rebuild":            tables,
+	"rebuild.node":       text,
+	"rebuild.size":       text,
+	"rebuild.minimum":    amount,
 }
 
 // checkKeys refuses the first key that is not in the schema or of another
@@ -44,7 +50,7 @@ var schema = map[string]shape{
 func (d *document) checkKeys() error {
 	for _, k := range d.keys {
 		want, known := schema[k.name]
-		if known && want == k.got {
+		if known && (want == k.got || want == amount && (k.got == text || k.got == number)) {
 			continue
 		}
 		if known {

@@ -2,7 +2,8 @@
 //
 // The description says how a machine looks beyond what Subversion itself
 // holds: its name and distribution, the package manager, how secrets are
-// treated, which changes are no news, which directories are datasets. It comes
+// treated, which changes are no news, which directories are datasets, what may
+// have another size on other disks. It comes
 // from a repository and is data: nothing in it is run, no path in it leads
 // outside the root. What [Load] returns has passed [Description.Check].
 //
@@ -12,6 +13,8 @@ package system
 import (
 	"fmt"
 	"regexp"
+	"strconv"
+	"strings"
 )
 
 // Path is where a root keeps its description, relative to the root.
@@ -31,6 +34,7 @@ type Description struct {
 	Secrets  Secrets   `toml:"secrets"`
 	Noise    []Noise   `toml:"noise"`
 	Datasets []Dataset `toml:"dataset"`
+	Rebuild  []Node    `toml:"rebuild"`
 }
 
 // System names the machine and its distribution. Each may be empty.
@@ -105,6 +109,55 @@ type Dataset struct {
 	Type       DatasetType `toml:"type"`
 	Repository string      `toml:"repository"` // in the driver's own form: "vfs:/net/server/audio"
 	Include    []string    `toml:"include"`    // patterns relative to the repository; empty for everything
+}
+
+// NodeSize is what happens to the size of something when the machine's storage
+// is set up again and there is more room than it had.
+type NodeSize string
+
+// The sizes. Of the partitions of a disk, or the volumes of a group, one may
+// grow, or any number may share.
+const (
+	KeepSize  NodeSize = "keep"  // it stays as it was
+	GrowSize  NodeSize = "grow"  // it takes all that is left
+	ShareSize NodeSize = "share" // it divides what is left with the others that share
+)
+
+// NodeSizes lists the sizes, sorted.
+var NodeSizes = []NodeSize{GrowSize, KeepSize, ShareSize}
+
+// Node is something of the machine's storage that may have another size on
+// other disks.
+type Node struct {
+	Node    string   `toml:"node"` // as the layout names it: "lv.vg0/home", "partition.<PARTUUID>"
+	Size    NodeSize `toml:"size"`
+	Minimum Amount   `toml:"minimum"` // how small it may become on smaller disks; empty is never smaller than it was
+}
+
+// Amount is a number of bytes, or one of KiB, MiB, GiB or TiB: "10 GiB". In the
+// file, one of bytes may stand without quotes.
+type Amount string
+
+// UnmarshalText takes either as it stands in the file.
+func (a *Amount) UnmarshalText(text []byte) error {
+	*a = Amount(text)
+	return nil
+}
+
+// Bytes is the number of bytes, zero for the empty Amount. There are no errors
+// in a checked description.
+func (a Amount) Bytes() (uint64, error) {
+	if a == "" {
+		return 0, nil
+	}
+	number, unit, _ := strings.Cut(string(a), " ")
+	shift := map[string]int{"": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
+	n, err := strconv.ParseUint(number, 10, 63)
+	by, known := shift[unit]
+	if err != nil || !known || strings.HasSuffix(string(a), " ") || n > 1<<62>>by {
+		return 0, fmt.Errorf("%.60q is no size; write bytes, or a whole number of KiB, MiB, GiB or TiB, as \"10 GiB\"", string(a))
+	}
+	return n << by, nil
 }
 
 // New returns the description of a machine without noise and datasets, in the

@@ -30,6 +30,14 @@ path = "home/anna/audio-selection"
 type = "selection"
 repository = "vfs:/net/server/audio"
 include = ["albums/**"]
+[[rebuild]]
+node = "lv.vg0/home"
+size = "grow"                  # keep | grow | share
+minimum = "10 GiB"
+[[rebuild]]
+node = "partition.29a3ec04-3075-b44f-aa2e-927f2ee3a610"
+size = "share"
+minimum = 1048576
 `
 
 func fullDescription() *Description {
@@ -37,6 +45,7 @@ func fullDescription() *Description {
 	d.Secrets.Recipients = []string{}
 	d.Noise = []Noise{{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}}}
 	d.Datasets = []Dataset{{Path: "home/anna/audio-selection", Type: Selection, Repository: "vfs:/net/server/audio", Include: []string{"albums/**"}}}
+	d.Rebuild = []Node{{Node: "lv.vg0/home", Size: GrowSize, Minimum: "10 GiB"}, {Node: "partition.29a3ec04-3075-b44f-aa2e-927f2ee3a610", Size: ShareSize, Minimum: "1048576"}}
 	return d
 }
 
@@ -51,6 +60,11 @@ func TestLoad(t *testing.T) {
 	patterns, err := got.Noise[0].Compile()
 	if err != nil || len(patterns) != 2 || !patterns[0].MatchString("StateTime 17") {
 		t.Errorf("patterns %v, %v", patterns, err)
+	}
+	for i, want := range []uint64{10 << 30, 1 << 20} {
+		if n, err := got.Rebuild[i].Minimum.Bytes(); n != want || err != nil {
+			t.Errorf("minimum %d, %v", n, err)
+		}
 	}
 }
 
@@ -96,12 +110,12 @@ func TestLoadErrors(t *testing.T) {
 		{"syntax", f + "[system\n", `:2: expected ']' to close table name`},
 		{"twice", f + f, `:2: key format is already defined`},
 		{"unknown key", f + "[system]\nhostname = \"x\"\nhostnam = \"y\"\n", `:4: unknown key "hostnam" in [system]; known are hostname, os, release`},
-		{"unknown table", f + "[sytem]\nhostname = \"x\"\n", `:2: unknown key "sytem"; known are dataset, format, noise, packages, secrets, system`},
+		{"unknown table", f + "[sytem]\nhostname = \"x\"\n", `:2: unknown key "sytem"; known are dataset, format, noise, packages, rebuild, secrets, system`},
 		{"unknown below", f + "[system.foo]\nx = 1\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
 		{"unknown in list", f + "[[noise]]\npath = \"a\"\nlines = [\"b\"]\n\n[[noise]]\npaht = \"a\"\n", `:7: unknown key "paht" in [[noise]]; known are lines, path`},
 		{"unknown inline", f + "system = {hostname = \"x\", foo = 1}\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
-		{"case", f + "[System]\n", `:2: unknown key "System"; known are dataset, format, noise, packages, secrets, system`},
-		{"dot in key", f + "\"system.hostname\" = \"x\"\n", `:2: unknown key "\"system.hostname\""; known are dataset, format, noise, packages, secrets, system`},
+		{"case", f + "[System]\n", `:2: unknown key "System"; known are dataset, format, noise, packages, rebuild, secrets, system`},
+		{"dot in key", f + "\"system.hostname\" = \"x\"\n", `:2: unknown key "\"system.hostname\""; known are dataset, format, noise, packages, rebuild, secrets, system`},
 		{"newer minor", "format = \"1.1.0\"\n[system]\nserial = \"x\"\n", `:3: unknown key "serial" in [system]; known are hostname, os, release; the file has format 1.1.0, this rootwc knows 1.0.0: update rootwc, or remove the key`},
 		{"type", f + "[system]\nrelease = 12\n", `:3: system.release must be a string in quotes`},
 		{"single table", f + "[noise]\npath = \"a\"\n", `:2: noise must be tables, each under a [[ ]] header`},
@@ -127,6 +141,17 @@ func TestLoadErrors(t *testing.T) {
 		{"repository", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\n", `:2: repository is missing`},
 		{"repository option", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"--rsh=x\"\n", `:5: repository "--rsh=x" could be misread: it begins with - or has control characters`},
 		{"include", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"b\"\ninclude = [\"a\", \"../b\"]\n", `:6: include pattern "../b" must be relative to the repository and stay in it`},
+		{"no node", f + "[[rebuild]]\nsize = \"grow\"\n", `:2: node is missing`},
+		{"node", f + "[[rebuild]]\nnode = \"lv.vg0\"\nsize = \"grow\"\n", `:3: node "lv.vg0" has no size to choose; write partition. and its PARTUUID, lv. with group and volume, or disk.of- and what is on it`},
+		{"node option", f + "[[rebuild]]\nnode = \"lv.-v/home\"\nsize = \"grow\"\n", `:3: node "lv.-v/home" has no size to choose; write partition. and its PARTUUID, lv. with group and volume, or disk.of- and what is on it`},
+		{"node lines", f + "[[rebuild]]\nnode = \"partition.cafe1234-05\\n\"\nsize = \"grow\"\n", `:3: node "partition.cafe1234-05\n" has no size to choose; write partition. and its PARTUUID, lv. with group and volume, or disk.of- and what is on it`},
+		{"two sizes", f + strings.Repeat("[[rebuild]]\nnode = \"lv.a/b\"\nsize = \"keep\"\n", 2), `:6: two sizes are for the node "lv.a/b"`},
+		{"no size", f + "[[rebuild]]\nnode = \"lv.a/b\"\n", `:2: size is missing; write grow, keep or share`},
+		{"size", f + "[[rebuild]]\nnode = \"lv.a/b\"\nsize = \"all\"\n", `:4: size "all" is not known; write grow, keep or share`},
+		{"minimum", f + "[[rebuild]]\nnode = \"lv.a/b\"\nsize = \"grow\"\nminimum = \"10 GB\"\n", `:5: minimum "10 GB" is no size; write bytes, or a whole number of KiB, MiB, GiB or TiB, as "10 GiB"`},
+		{"minimum beyond", f + "[[rebuild]]\nnode = \"lv.a/b\"\nsize = \"grow\"\nminimum = \"9999999 TiB\"\n", `:5: minimum "9999999 TiB" is no size; write bytes, or a whole number of KiB, MiB, GiB or TiB, as "10 GiB"`},
+		{"minimum below", f + "[[rebuild]]\nnode = \"lv.a/b\"\nsize = \"grow\"\nminimum = -1\n", `:5: minimum "-1" is no size; write bytes, or a whole number of KiB, MiB, GiB or TiB, as "10 GiB"`},
+		{"minimum type", f + "[[rebuild]]\nnode = \"lv.a/b\"\nsize = \"grow\"\nminimum = 1.5\n", `:5: rebuild.minimum must be a number of bytes, or a string as "10 GiB"`},
 		{"two datasets", f + strings.Repeat("[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"b\"\n", 2), `:7: two datasets have the path "a"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -222,6 +247,24 @@ path = "home/anna/audio-selection"
 type = "selection"
 repository = "vfs:/net/server/audio"
 include = ["albums/**"]
+
+# What may have another size when the storage is set up again on other disks.
+# Size is grow (takes all that is left), share (divides it with others that
+# share) or keep; minimum is how small it may become on smaller disks.
+#   [[rebuild]]
+#   node = "lv.vg0/home"
+#   size = "grow"
+#   minimum = "10 GiB"
+
+[[rebuild]]
+node = "lv.vg0/home"
+size = "grow"
+minimum = "10 GiB"
+
+[[rebuild]]
+node = "partition.29a3ec04-3075-b44f-aa2e-927f2ee3a610"
+size = "share"
+minimum = "1048576"
 `
 	var b bytes.Buffer
 	if err := fullDescription().Encode(&b); err != nil {
@@ -263,6 +306,9 @@ func roundTrip(t *testing.T, d *Description) {
 	if len(d.Datasets) == 0 {
 		d.Datasets = nil
 	}
+	if len(d.Rebuild) == 0 {
+		d.Rebuild = nil
+	}
 	if !reflect.DeepEqual(d, back) {
 		t.Errorf("wrote %+v\nread  %+v", d, back)
 	}
@@ -274,6 +320,7 @@ func TestRoundTrip(t *testing.T) {
 	odd := fullDescription()
 	odd.Secrets = Secrets{Policy: Clear, Recipients: []string{strings.Repeat("age1", 15), "age2" + strings.Repeat("x", 50)}}
 	odd.Noise = []Noise{{Path: `ütc/it's "x"\y`, Lines: []string{`^\s+"a"`, `it's\d`, "tab\there", `'`, "\u202e", "\\Qx"}}}
+	odd.Rebuild = []Node{{Node: "lv.a.b+c_d/_x-y", Size: KeepSize}, {Node: "partition.cafe1234-05", Size: GrowSize}, {Node: "disk.of-2LQ0cW-FP4e-AgDe-qoao-d2DR-7PB0-BD0ASO", Size: ShareSize, Minimum: "0"}}
 	odd.Datasets = append(odd.Datasets, Dataset{Path: "b", Type: Blob, Repository: "host:/a b"})
 	roundTrip(t, odd)
 }

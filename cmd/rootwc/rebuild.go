@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"rootwc/probes"
 	"rootwc/rebuild"
 	"rootwc/rebuild/export"
+	"rootwc/system"
 	"rootwc/wc"
 )
 
@@ -21,6 +24,7 @@ type rebuildOptions struct {
 	Disk           map[string]string `name:"disk" help:"Put this disk in the place of an old one, which its ID, serial number or WWN names." placeholder:"OLD=DEVICE"`
 	Wipe           []string          `sep:"none" help:"The disk with this serial number or WWN may lose all that is on it." placeholder:"SERIAL"`
 	Keep           []string          `sep:"none" help:"Leave this partition as it is, with all that is on it." placeholder:"PARTUUID"`
+	Size           []string          `sep:"none" help:"What a node may do on disks of other sizes: keep, grow or share, and at least how large it must stay. Before the rules of the description." placeholder:"NODE=grow[,MINIMUM]"`
 	Without        []string          `sep:"none" help:"Leave this node of the layout out, with all that stands on it." placeholder:"NODE"`
 	KeyFile        []string          `name:"key-file" sep:"none" help:"Content of FILE opens a keyslot; DEVICE is a LUKS UUID or mapping name." placeholder:"[DEVICE[:SLOT]=]FILE"`
 	PassphraseFile []string          `name:"passphrase-file" sep:"none" help:"The same for a text, which ends before the line end; - is the next line of standard input." placeholder:"[DEVICE[:SLOT]=]FILE"`
@@ -85,8 +89,9 @@ const workDir = "/run/rootwc/rebuild"
 // is when that is on this machine.
 type recordedMachine struct {
 	probes.Recorded
-	texts      map[string][]byte
-	repository string
+	texts       map[string][]byte
+	description *system.Description // nil for none
+	repository  string
 }
 
 // readMachine reads the texts of a machine from where the caller says.
@@ -107,8 +112,49 @@ func (a *app) readMachine(from, revision string) (*recordedMachine, error) {
 	if m.Layout == nil {
 		return nil, wc.Hint(fmt.Errorf("%s has no storage.toml", cmp.Or(from, dir)), "rootwc probe writes one on the machine, rootwc commit sends it")
 	}
-	m.texts, err = m.Texts(root.FS())
+	if m.texts, err = m.Texts(root.FS()); err != nil {
+		return nil, err
+	}
+	above, err := os.OpenRoot(filepath.Dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer above.Close()
+	page := filepath.Base(wc.DescriptionPath)
+	text, err := above.ReadFile(page)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err == nil {
+		m.description, err = system.Load(bytes.NewReader(text), page)
+	}
 	return m, err
+}
+
+// sizes are the rules for other disks: those of the description, and before
+// them those of the command line.
+func (m *recordedMachine) sizes(options []string) (rebuild.Sizes, error) {
+	var nodes []system.Node
+	if m.description != nil {
+		nodes = m.description.Rebuild
+	}
+	for _, o := range options {
+		node, rule, _ := strings.Cut(o, "=")
+		size, minimum, _ := strings.Cut(rule, ",")
+		nodes = append(nodes, system.Node{Node: node, Size: system.NodeSize(size), Minimum: system.Amount(minimum)})
+	}
+	sizes := rebuild.Sizes{}
+	for _, n := range nodes {
+		least, err := n.Minimum.Bytes()
+		if err != nil {
+			return nil, fmt.Errorf("size of %s: minimum %w", n.Node, err)
+		}
+		if !slices.Contains(system.NodeSizes, n.Size) {
+			return nil, fmt.Errorf("size of %s: %q is not known; write grow, keep or share", n.Node, n.Size)
+		}
+		sizes[probes.Ref(n.Node)] = rebuild.Rule{Policy: rebuild.Policy(n.Size), Minimum: least}
+	}
+	return sizes, nil
 }
 
 // export prints the layout in another installer's words.
@@ -161,6 +207,9 @@ func (a *app) newRebuild(from, revision, mount string, o rebuildOptions, filled 
 		Disks: o.Disk, Wipe: o.Wipe, Slots: b.keys.slots, Machine: here, Root: mount, Work: workDir,
 		Repository: recorded.repository, Variables: rebuild.EFIVars, Reinstall: o.Bootloader == "reinstall", Filled: filled,
 	}
+	if b.opt.Sizes, err = recorded.sizes(o.Size); err != nil {
+		return fail(err)
+	}
 	for _, id := range o.Keep {
 		b.opt.Keep = append(b.opt.Keep, probes.ID(strings.ToLower(id)))
 	}
@@ -199,13 +248,13 @@ func (a *app) texts(from, revision string) (dir, repository string, err error) {
 		return "", "", err
 	}
 	defer t.Close()
-	dir = filepath.Join(workDir, "texts")
-	if err := os.RemoveAll(dir); err != nil {
+	above := filepath.Join(workDir, filepath.Dir(probes.Dir))
+	if err := os.RemoveAll(above); err != nil {
 		return "", "", err
 	}
-	place := strings.TrimSuffix(from, "/") + "/" + probes.Dir
-	_, err = t.Client.Run(a.ctx, wc.Call{Args: []string{"export", "--quiet", "--ignore-externals", "--revision", cmp.Or(revision, "HEAD"), "--", place + "@", dir}})
-	return dir, repository, err
+	place := strings.TrimSuffix(from, "/") + "/" + filepath.Dir(probes.Dir)
+	_, err = t.Client.Run(a.ctx, wc.Call{Args: []string{"export", "--quiet", "--ignore-externals", "--revision", cmp.Or(revision, "HEAD"), "--", place + "@", above}})
+	return filepath.Join(workDir, probes.Dir), repository, err
 }
 
 // show prints the plan; what stands against it is the exit status.
