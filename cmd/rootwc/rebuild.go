@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"rootwc/probes"
 	"rootwc/rebuild"
 	"rootwc/rebuild/export"
@@ -280,9 +282,16 @@ func (b *rebuilding) refused() error {
 // performer does actions, with a log.
 func (b *rebuilding) performer() (*rebuild.Performer, error) {
 	if b.log == nil {
+		if err := os.MkdirAll(workDir, 0o700); err != nil {
+			return nil, err
+		}
 		f, err := os.OpenFile(filepath.Join(workDir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			return nil, err
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			f.Close()
+			return nil, wc.Refuse("cannot rebuild: another rootwc rebuild is at work")
 		}
 		b.log = f
 	}
