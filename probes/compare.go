@@ -93,12 +93,22 @@ func differences(prefix string, old, now reflect.Value) (words []string) {
 		case f.Type.Kind() == reflect.Pointer:
 			words = append(words, name+" appeared or is gone")
 		case key(f) == "size":
-			words = append(words, fmt.Sprintf("%s%s -> %s", prefix, word(f, a), word(f, b)))
+			words = append(words, prefix+change(f, a, b))
 		default:
-			words = append(words, fmt.Sprintf("%s %s -> %s", name, word(f, a), word(f, b)))
+			words = append(words, name+" "+change(f, a, b))
 		}
 	}
 	return words
+}
+
+// change words two values that differ: sizes in bytes where they look the same
+// in larger units.
+func change(f reflect.StructField, old, now reflect.Value) string {
+	a, b := word(f, old), word(f, now)
+	if a == b && f.Tag.Get("unit") == "bytes" {
+		a, b = fmt.Sprintf("%d B", old.Uint()), fmt.Sprintf("%d B", now.Uint())
+	}
+	return a + " -> " + b
 }
 
 // mapDifferences words what differs between two maps of structs: keyslots.
