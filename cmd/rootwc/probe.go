@@ -222,9 +222,9 @@ func probeDocs(taken []*probes.Taken) []probeDoc {
 }
 
 // refreshProbes writes what has changed before a commit. A machine without
-// disks of its own, a directory say, has nothing to record. What cannot be read
-// is told; it is an error only where there is an earlier text that may be
-// wrong now.
+// disks of its own, a directory or a container, has nothing to record. What
+// cannot be read is told; it is an error only where there is an earlier text
+// that may be wrong now.
 func (a *app) refreshProbes(t *wc.Tree, dryRun bool) error {
 	taken, err := a.takeProbes(t, nil, nil)
 	if err != nil {
@@ -237,6 +237,8 @@ func (a *app) refreshProbes(t *wc.Tree, dryRun bool) error {
 	for _, p := range taken {
 		switch {
 		case errors.Is(p.Err, probes.ErrNoStorage):
+		case errors.Is(p.Err, fs.ErrPermission) && !p.Recorded:
+			t.Detail("%s is not recorded: %v", p.Name, p.Err)
 		case p.Err != nil:
 			a.warn("%s is not recorded: %v", p.Name, p.Err)
 			if p.Recorded {
