@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -262,7 +263,9 @@ func nix(t testing.TB, text string) {
 
 func ksvalidator(t testing.TB, text string) {
 	t.Helper()
-	need(t, "ksvalidator", "python3-pykickstart of Fedora")
+	if _, err := exec.LookPath("ksvalidator"); err != nil {
+		t.Skip("there is no ksvalidator, nor does Debian have one")
+	}
 	file := filepath.Join(t.TempDir(), "ks.cfg")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
