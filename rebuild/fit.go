@@ -169,7 +169,8 @@ type fitting struct {
 
 func (f *fitting) fail(err error) { f.errs = append(f.errs, err) }
 
-// failed says what cannot be as it should, and has the node stay as it is.
+// failed says of a node what cannot be. The others are looked at all the same,
+// so that all that is wrong shows at once.
 func (f *fitting) failed(ref probes.Ref, format string, args ...any) {
 	f.fail(fmt.Errorf("%s: %w", ref, fmt.Errorf(format, args...)))
 }
