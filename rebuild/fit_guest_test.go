@@ -3,6 +3,7 @@ package rebuild
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -88,6 +89,10 @@ func (l *lab) storage(disk string) *probes.Storage {
 		l.Fatal(err)
 	}
 	m.Only = []string{disk}
+	// What md writes goes past the cache of its members, which udevd has filled.
+	if err := errors.Join(settle(), os.WriteFile("/proc/sys/vm/drop_caches", []byte("1"), 0)); err != nil {
+		l.Fatal(err)
+	}
 	s, err := probes.ReadStorage(context.Background(), m, nil)
 	if err != nil {
 		l.Fatal(err)

@@ -311,7 +311,7 @@ func fitRules(r *rand.Rand, layout *probes.Layout) Sizes {
 // TestFit makes random machines, and each again on a disk of another size.
 func TestFit(t *testing.T) {
 	var counts [3]int
-	for round := range odds.Rounds(60) {
+	for round := range odds.Rounds(45) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			l, r := newFitLab(t), odds.Dice(round)
 			script, size := fitTableScript(r)
