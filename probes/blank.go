@@ -23,7 +23,7 @@ func (m Machine) Holds(d *Device, all []*Device) (words []string, err error) {
 	}
 	defer f.Close()
 	partitioned := slices.ContainsFunc(all, func(p *Device) bool { return p.Disk == d.Name })
-	c := &contents{Device: d, medium: d.contents(f)}
+	c := &contents{Device: d, medium: f.medium()}
 	if err := c.look(partitioned); err != nil {
 		return nil, err
 	}
@@ -152,5 +152,5 @@ func (m Machine) Table(d *Device) (*Table, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readTable(f, d.Size, d.Sector)
+	return readTable(f.medium(), d.Size, d.Sector)
 }

@@ -22,7 +22,7 @@ type contents struct {
 // The formats that other nodes stand on.
 var (
 	raidFormat = format{name: "linux_raid_member", read: func(m medium) (*found, error) {
-		member, err := readRAID(m, m.size)
+		member, err := readRAID(m.past(), m.size)
 		if err != nil {
 			return nil, present(err)
 		}
@@ -43,7 +43,7 @@ var (
 		return &found{"LVM2_member", pv.ID, pv}, nil
 	}}
 	btrfsFormat = format{name: "btrfs", read: func(m medium) (*found, error) {
-		s, err := identifyBtrfs(m)
+		s, err := identifyBtrfs(m.past())
 		if s == nil || err != nil {
 			return nil, err
 		}
@@ -68,7 +68,7 @@ func present(err error) error {
 // look opens the devices and tells what is on them. Who may not read them
 // gets an error.
 func (m Machine) look(ctx context.Context, devices []*Device) (all []*contents, closeAll func(), err error) {
-	var files []*os.File
+	var files []*source
 	closeAll = func() {
 		for _, f := range files {
 			f.Close()
@@ -90,7 +90,7 @@ func (m Machine) look(ctx context.Context, devices []*Device) (all []*contents, 
 			return nil, closeAll, fmt.Errorf("cannot read disks: %w", err)
 		}
 		files = append(files, f)
-		c := &contents{Device: d, medium: d.contents(f)}
+		c := &contents{Device: d, medium: f.medium()}
 		if err := c.look(partitioned[d.Name]); err != nil {
 			return nil, closeAll, fmt.Errorf("cannot read %s: %w", f.Name(), err)
 		}

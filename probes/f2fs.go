@@ -49,6 +49,7 @@ func (s *f2fsSuper) u16(at int) uint64 { return uint64(binary.LittleEndian.Uint1
 func (s *f2fsSuper) u32(at int) uint64 { return uint64(binary.LittleEndian.Uint32(s.b[at:])) }
 
 func readF2FS(m medium) (*found, error) {
+	m = m.past()
 	b, err := m.at(1024, 3072)
 	if b == nil || err != nil || binary.LittleEndian.Uint32(b) != f2fsMagic {
 		return nil, err

@@ -3,7 +3,6 @@ package probes
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -69,27 +68,6 @@ func deviceName(dev, name string) string {
 // ErrNoStorage is the error of a directory that is no machine, so that the
 // disks of this one belong to something else, and of a machine without disks.
 var ErrNoStorage = errors.New("there is no disk that belongs to it")
-
-// open opens a device for reading. A node may be another device than the one
-// that was meant: its number is compared.
-func (m Machine) open(d *Device) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(m.Dev, d.Name), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, err
-	}
-	var st unix.Stat_t
-	if err = unix.Fstat(int(f.Fd()), &st); err == nil {
-		number := fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
-		if st.Mode&unix.S_IFMT != unix.S_IFBLK || number != d.Number {
-			err = fmt.Errorf("it is not block device %s", d.Number)
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	return f, nil
-}
 
 // mounted is a line of mountinfo (proc(5)).
 type mounted struct {
@@ -191,9 +169,6 @@ func (m Machine) wants(d *Device) bool {
 	}
 	return len(d.Below) == 0 && d.Mapping == "" && !d.MD && !d.Removable && !d.Virtual
 }
-
-// contents reads from a device.
-func (d *Device) contents(f io.ReaderAt) medium { return medium{f, d.Size} }
 
 // readBoot reads how the machine starts; one that does not run has no firmware.
 func (m Machine) readBoot(layout *Layout) (*Boot, []string, error) {

@@ -487,7 +487,7 @@ func (b *builder) btrfs(ctx context.Context, id ID, devices []*contents, dir str
 	var refs []Ref
 	for _, c := range devices {
 		if b.twice.add(Ref(fmt.Sprintf("filesystem.%s device %d", id, deviceNumber(c))), c.Name) {
-			media, refs = append(media, c.medium), append(refs, b.refs[c.Name])
+			media, refs = append(media, c.medium.past()), append(refs, b.refs[c.Name])
 		}
 	}
 	var mounted *os.File

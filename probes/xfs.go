@@ -61,6 +61,7 @@ const (
 
 // readXFS reads struct xfs_dsb.
 func readXFS(m medium) (*found, error) {
+	m = m.past()
 	b, err := m.at(0, 512)
 	if b == nil || err != nil || string(b[:4]) != "XFSB" {
 		return nil, err

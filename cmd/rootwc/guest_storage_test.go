@@ -301,7 +301,7 @@ func refusals(t *testing.T, l *lab) {
 		mkdir -p /mnt/use
 		mount -o ro,noload /dev/vde /mnt/use || mount -o ro /dev/vde /mnt/use
 		refused '/dev/vde is in use: vde is mounted at /mnt/use' --disk ODD0=/dev/vde $keys --wipe MOUNTED
-		status=0; rootwc rebuild file:///mnt/use/repository/box --disk ODD0=/dev/vde $keys 2>err || status=$?
+		status=0; rootwc rebuild file:///mnt/use/repository/box --disk ODD0=/dev/vde $keys >out 2>err || status=$?
 		[ "$status" = 3 ]
 		grep '/dev/vde holds the repository' err
 		umount /mnt/use
@@ -317,6 +317,7 @@ func refusals(t *testing.T, l *lab) {
 		printf '\n[unsupported.some]\non = "partition.5eed1e55-06"\ntype = "zfs_member"\nwhy = "ZFS"\n' >>new
 		cp -r recorded with && cp new with/storage.toml
 		status=0; rootwc rebuild with $all $keys >out 2>err || status=$?
+		cat err
 		[ "$status" = 3 ]
 		grep 'zfs_member on partition.5eed1e55-06 cannot be made again' err
 		grep -e 'hint: .*--without unsupported.some' err

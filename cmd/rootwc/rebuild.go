@@ -240,7 +240,7 @@ func (a *app) texts(from, revision string) (dir, repository string, err error) {
 		return from, "", nil
 	}
 	if u, err := url.Parse(from); err == nil && u.Scheme == "file" {
-		repository = u.Path
+		repository = existing(u.Path)
 	}
 	if err := os.MkdirAll(workDir, 0o700); err != nil {
 		return "", "", err
@@ -257,6 +257,18 @@ func (a *app) texts(from, revision string) (dir, repository string, err error) {
 	place := strings.TrimSuffix(from, "/") + "/" + filepath.Dir(probes.Dir)
 	_, err = t.Client.Run(a.ctx, wc.Call{Args: []string{"export", "--quiet", "--ignore-externals", "--revision", cmp.Or(revision, "HEAD"), "--", place + "@", above}})
 	return filepath.Join(workDir, probes.Dir), repository, err
+}
+
+// existing is the part of a path that is there: the rest of a URL is inside
+// of the repository.
+func existing(path string) string {
+	for path != "/" && path != "." {
+		if _, err := os.Stat(path); err == nil {
+			break
+		}
+		path = filepath.Dir(path)
+	}
+	return path
 }
 
 // show prints the plan; what stands against it is the exit status.
