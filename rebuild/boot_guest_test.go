@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"rootwc/internal/vm"
+	"rootwc/internal/vm/inside"
 	"rootwc/probes"
 )
 
@@ -44,18 +44,13 @@ func TestGuestEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(t.TempDir(), "rebuild.test")
-	build := exec.Command("go", "test", "-c", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := inside.Build(t)
 	files := fstest.MapFS{"boot.sh": {Data: []byte(bootScript)}, "kernel": {Data: kernel}}
 	guest := func(variables string, disk vm.Disk, script string) *vm.Result {
 		t.Helper()
 		files["script"] = &fstest.MapFile{Data: []byte(script)}
 		r, err := image.Run(ctx, vm.Machine{
-			Command: []string{"sh", "-eu", "script"}, Files: files, Programs: map[string]string{"rebuild.test": program},
+			Command: []string{"sh", "-eu", "script"}, Files: files, Programs: map[string]string{"inside.test": program},
 			Disks: []vm.Disk{disk}, Firmware: vm.UEFI, Variables: variables, Timeout: 5 * time.Minute,
 		})
 		if err != nil {
@@ -87,7 +82,7 @@ func TestGuestEntries(t *testing.T) {
 		entry --bootnum 00A0 --label numbered --loader '\n.efi'
 		efibootmgr --quiet --bootorder 0003,00A0,0001,0002,0000
 		efibootmgr --verbose >/out/said
-		STAGE=capture LBA=2048 rebuild.test -test.run '^TestInGuest$'
+		STAGE=capture LBA=2048 inside.test -test.run '^TestInGuest$'
 	`)
 	files["boot.toml"] = &fstest.MapFile{Data: []byte(out(before, "boot.toml"))}
 
@@ -104,9 +99,9 @@ func TestGuestEntries(t *testing.T) {
 			printf '#!/bin/sh\necho "$0" "$@" >>/log; test -b /dev/nvme0n1 && test -e /proc/self/mounts && test -d /sys/firmware/efi/efivars\n' >/r/usr/local/sbin/$p
 			chmod +x /r/usr/local/sbin/$p
 		done
-		STAGE=rebuild LBA=8192 rebuild.test -test.run '^TestInGuest$'
+		STAGE=rebuild LBA=8192 inside.test -test.run '^TestInGuest$'
 		efibootmgr --verbose >/out/said
-		STAGE=capture LBA=8192 rebuild.test -test.run '^TestInGuest$'
+		STAGE=capture LBA=8192 inside.test -test.run '^TestInGuest$'
 		cp /log /out/log
 		grep -c ' /r/' /proc/self/mounts >/out/mounts || true
 	`)

@@ -21,7 +21,7 @@ import (
 // disk, makes it again on a larger one and on a smaller one, and uses what is on
 // it.
 func TestInsideFit(t *testing.T) {
-	l := inside(t)
+	l := insideGuest(t)
 	l.secrets = map[Key]string{}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("secret"), 0o600); err != nil {
@@ -200,11 +200,11 @@ func fitPage(t *testing.T, l *probes.Layout) string {
 
 // TestInsideFitRAID makes arrays again on devices of another size.
 func TestInsideFitRAID(t *testing.T) {
-	l := inside(t)
+	l := insideGuest(t)
 	small, large := l.partitions("/dev/vda", 60, 60, 64, 60), l.partitions("/dev/vdb", 151, 150, 154, 150)
 	for _, a := range arrays {
 		t.Run(a.name, func(t *testing.T) {
-			l := inside(t)
+			l := insideGuest(t)
 			from, to, on := small, large, span{60 << 20, 150 << 20}
 			if len(a.name)%2 == 0 && a.name != "six" {
 				from, to, on = large, small, span{on.new, on.old}
@@ -237,7 +237,7 @@ func TestInsideFitRAID(t *testing.T) {
 // TestInsideFitVolumes uses volumes of several types that have grown, then
 // shrunk.
 func TestInsideFitVolumes(t *testing.T) {
-	l := inside(t)
+	l := insideGuest(t)
 	nodes := l.partitions("/dev/vda", 250, 250, 250, 250)
 	old := vg{name: "vg1", config: lvmConfig(nodes, "")}
 	l.do([]Action{old.lvm("vgcreate", append([]string{"vg1"}, nodes...)...)})

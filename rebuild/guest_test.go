@@ -15,24 +15,18 @@ import (
 	"rootwc/internal/odds"
 	"rootwc/internal/run"
 	"rootwc/internal/vm"
+	"rootwc/internal/vm/inside"
 	"rootwc/probes"
 )
 
 // guest is a virtual machine with the tests of this package and two disks.
 func guest(t *testing.T) (*vm.Image, vm.Machine) {
-	if os.Getenv("ROOTWC_VM") == "" {
-		t.Skip("starts a virtual machine; ROOTWC_VM=1 asks for it (make vmtest)")
-	}
-	program := filepath.Join(t.TempDir(), "rebuild.test")
-	build := run.Command{Args: []string{"go", "test", "-c", "-o", program, "."}, Env: []string{"CGO_ENABLED=0"}}
-	if _, _, err := run.Output(t.Context(), build); err != nil {
-		t.Fatal(err)
-	}
+	inside.Need(t)
 	image, err := vm.Build(t.Context(), vm.Options{Udev: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := vm.Machine{Files: fstest.MapFS{}, Programs: map[string]string{"rebuild.test": program}, Timeout: 20 * time.Minute}
+	m := vm.Machine{Files: fstest.MapFS{}, Programs: map[string]string{"inside.test": inside.Build(t)}, Timeout: 20 * time.Minute}
 	for n := range 2 {
 		m.Disks = append(m.Disks, vm.Disk{Path: newLab(t).blank(3 << 30), Serial: fmt.Sprint("LOWER", n)})
 	}
@@ -45,7 +39,7 @@ func TestGuestLowerLayers(t *testing.T) {
 	for name, udev := range map[string]bool{"without udevd": false, "with udevd": true} {
 		t.Run(name, func(t *testing.T) {
 			image, m := guest(t)
-			m.Command, m.Udev = []string{"rebuild.test", "-test.v", "-test.run", "^TestInside" + os.Getenv("ROOTWC_INSIDE")}, udev
+			m.Command, m.Udev = []string{"inside.test", "-test.v", "-test.run", "^TestInside" + os.Getenv("ROOTWC_INSIDE")}, udev
 			result, err := image.Run(t.Context(), m)
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +57,7 @@ func TestGuestLowerLayers(t *testing.T) {
 // is there.
 func TestGuestPowerCut(t *testing.T) {
 	image, m := guest(t)
-	m.Command = []string{"rebuild.test", "-test.v", "-test.run", "^TestInsideStack$"}
+	m.Command = []string{"inside.test", "-test.v", "-test.run", "^TestInsideStack$"}
 	for i, at := range []string{"sfdisk", "mdadm.*--create", "luksFormat", "luksAddKey", "pvcreate", "create_thin 2", "vgcfgrestore.*vg.main main"} {
 		cut := m
 		cut.CutAt, cut.Udev = regexp.MustCompile(`(?m)^ *\+ .*`+at), i%2 == 0
@@ -81,9 +75,9 @@ func TestGuestPowerCut(t *testing.T) {
 	}
 }
 
-// inside skips a test outside of a guest. In it, the old machine's partitions
+// insideGuest skips a test outside of a guest. In it, the old machine's partitions
 // are on /dev/vda, those of the new one on /dev/vdb.
-func inside(t *testing.T) *lab {
+func insideGuest(t *testing.T) *lab {
 	for n, disk := range []string{"vda", "vdb"} {
 		if serial, _ := os.ReadFile("/sys/block/" + disk + "/serial"); string(serial) != fmt.Sprint("LOWER", n) {
 			t.Skip("runs in a guest, see TestGuestLowerLayers")
@@ -128,7 +122,7 @@ func (l *lab) use(device string) {
 // TestInsideTable changes partitions while the kernel has others: with logical
 // ones that sfdisk does not make, over ones in use by a mapping that is left.
 func TestInsideTable(t *testing.T) {
-	l := inside(t)
+	l := insideGuest(t)
 	nodes := l.partitions("/dev/vdb", 10, 20, 30)
 	l.tool("0 2048 linear "+nodes[1]+" 8", "dmsetup", "create", "left-over")
 	table := &probes.Table{ID: "cafe1234", Disk: probes.Disk{Table: "dos", Sector: 512}}
@@ -190,12 +184,12 @@ var arrays = []struct {
 // TestInsideRAID makes arrays of every kind again on other partitions; then
 // once more over the running array; then over the stopped one.
 func TestInsideRAID(t *testing.T) {
-	l := inside(t)
+	l := insideGuest(t)
 	sizes := []int{40, 40, 44, 40}
 	old, disks := l.partitions("/dev/vda", sizes...), l.partitions("/dev/vdb", sizes...)
 	for _, a := range arrays {
 		t.Run(a.name, func(t *testing.T) {
-			l := inside(t)
+			l := insideGuest(t)
 			id, want, devices := l.makeRAID(a.name, old[:a.devices], a.options)
 			for ref, d := range devices {
 				devices[ref] = disks[slices.Index(old, d)]

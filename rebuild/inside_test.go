@@ -14,7 +14,7 @@ import (
 // they have been opened, and tags of integrity have to be written.
 func TestInsideLUKS(t *testing.T) {
 	const id = "1b7c2978-8550-41dd-b91c-cdf88b614062"
-	disk := inside(t).partitions("/dev/vdb", 64)[0]
+	disk := insideGuest(t).partitions("/dev/vdb", 64)[0]
 	slot := func(s probes.Keyslot) *probes.Keyslot { return &s }
 	fast := probes.Keyslot{KDF: "pbkdf2", Hash: "sha256", Time: 1000, AFHash: "sha256", Cipher: "aes-xts-plain64", KeyBits: 512}
 	prefer, strong := fast, probes.Keyslot{KDF: "argon2id", Time: 4, Memory: 32 << 10, Parallel: 1, AFHash: "sha512", Cipher: "serpent-xts-plain64", KeyBits: 256}
@@ -29,7 +29,7 @@ func TestInsideLUKS(t *testing.T) {
 			Slot: map[probes.ID]*probes.Keyslot{"2": {KDF: "pbkdf2", Hash: "ripemd160", Time: 1100}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := inside(t)
+			l := insideGuest(t)
 			l.secrets = map[Key]string{}
 			var have []probes.ID
 			for s := range want.Slot {
@@ -105,7 +105,7 @@ vgchange --activate n a-group
 // TestInsideVG makes that group again on other devices, and uses all of it;
 // twice more, over what an attempt has left that ended anywhere.
 func TestInsideVG(t *testing.T) {
-	l := inside(t)
+	l := insideGuest(t)
 	sizes := []int{400, 420, 400}
 	old, disks := l.partitions("/dev/vda", sizes...), l.partitions("/dev/vdb", sizes...)
 	lvm := vg{name: "a-group", config: lvmConfig(old, "")}
@@ -176,7 +176,7 @@ pool_tdata { id = "7Zx4fE-6nBq-1rTy-D3hG-mK8p-Vc2w-Sj9uOa" status = ["READ", "WR
 // TestInsideStack makes a group on LUKS on an array on partitions, all with
 // identities that are the same each time.
 func TestInsideStack(t *testing.T) {
-	l := inside(t)
+	l := insideGuest(t)
 	l.echo = true
 	do := func(layer Layer, err error) {
 		t.Helper()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"rootwc/internal/vm"
+	"rootwc/internal/vm/inside"
 	oddmachine "rootwc/internal/vm/odd"
 	"rootwc/probes"
 )
@@ -38,9 +39,7 @@ type lab struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	if os.Getenv("ROOTWC_VM") == "" {
-		t.Skip("starts virtual machines; ROOTWC_VM=1 asks for it (make vmtest)")
-	}
+	inside.Need(t)
 	image, err := guest()
 	if err != nil {
 		t.Fatal(err)
