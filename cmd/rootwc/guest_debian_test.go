@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,7 +134,3 @@ func blank(t *testing.T, path string, size int64) {
 		t.Fatal(err)
 	}
 }
-
-var _ = bytes.MinRead
-var _ = io.EOF
-var _ = exec.ErrNotFound

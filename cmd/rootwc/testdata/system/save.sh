@@ -8,7 +8,7 @@ cryptsetup open --key-file /run/passphrase /dev/vda4 sys_crypt
 vgchange -q -ay sys
 mount /dev/sys/root /mnt
 mount /dev/vda3 /mnt/boot
-mount /dev/vda2 /mnt/boot/efi
+mount -o umask=0077 /dev/vda2 /mnt/boot/efi
 for dir in dev proc sys; do mount --rbind "/$dir" "/mnt/$dir"; done
 mount -t tmpfs run /mnt/run
 cp bin/rootwc /mnt/usr/local/bin/rootwc
@@ -22,8 +22,8 @@ inside rootwc add bin home lib lib64 media mnt opt root sbin srv usr var >/dev/n
 inside rootwc commit -m 'first state' >/dev/null
 step "the other file systems"
 inside rootwc externals add '^/hosts/box-boot' boot
-inside rootwc externals add '^/hosts/box-efi' boot/efi
-inside sh -euc 'cd /boot; rootwc add [!el]* efi/*' >/dev/null
+inside rootwc externals add '^/hosts/box-efi' boot/efi || [ $? = 4 ] # FAT keeps its mode
+inside sh -euc 'cd /boot; rootwc add grub config* initrd* System.map* vmlinuz* efi/EFI' >/dev/null
 inside rootwc commit -m 'what starts it'
 step status
 inside rootwc status --exit-code
