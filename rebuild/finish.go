@@ -13,6 +13,7 @@ import (
 // finish adds the steps for when the files are in place: what the file systems
 // hold, what forbids writing, and how the machine starts.
 func (p *planner) finish(ctx context.Context) {
+	p.directories()
 	for _, id := range slices.Sorted(maps.Keys(p.Layout.Swap)) {
 		s, ref := p.Layout.Swap[id], probes.Ref("swap."+id)
 		if s.File == "" || p.without[ref] || p.kept[ref] {

@@ -72,7 +72,7 @@ func (c *Copy) newStage(dir string) (*stage, error) {
 		if err := os.MkdirAll(filepath.Join(admin, "tmp"), 0o700); err != nil {
 			return err
 		}
-		if err := os.Symlink(c.admin("pristine"), filepath.Join(admin, "pristine")); err != nil {
+		if err := c.lendTexts(admin); err != nil {
 			return err
 		}
 		for _, name := range []string{"format", "entries"} { // say "12" for ever
@@ -337,7 +337,7 @@ func (s *stage) fill(leave func(rel string) bool) error {
 			f.Close()
 			dummy, links = f.Name(), 0
 		}
-		if err := os.Link(dummy, filepath.Join(s.wc(), rel)); err != nil {
+		if err := standIn(dummy, filepath.Join(s.wc(), rel)); err != nil {
 			return err
 		}
 		links++

@@ -238,6 +238,9 @@ const fewSteps = 64
 // syncs none of them.
 func (s *stage) sync(p *part) error {
 	added, err := s.addedPristines()
+	if err == nil {
+		err = s.returnTexts(added)
+	}
 	if err != nil {
 		return err
 	}
