@@ -31,9 +31,6 @@ var debianNames = []string{
 	"HOST=box", "LUKS=5b0f3c9e-6a57-4c1f-9d0a-2c4e8f1b7a36", "BOOT=0d9c8b7a-1f2e-4d3c-8b4a-596877665544", "ESP=C0FFEE42",
 }
 
-// passphrase opens its first keyslot; a key file in it opens the second.
-const passphrase = "correct horse"
-
 // debian is a machine that is switched off: its disk, and what its firmware
 // remembers.
 type debian struct{ disk, variables string }

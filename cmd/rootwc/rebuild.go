@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +13,6 @@ import (
 	"rootwc/probes"
 	"rootwc/rebuild"
 	"rootwc/rebuild/export"
-	"rootwc/system"
 	"rootwc/wc"
 )
 
@@ -87,78 +82,6 @@ const rescueMount = "/mnt"
 // workDir is private, and in memory on every system with /run.
 const workDir = "/run/rootwc/rebuild"
 
-// recordedMachine are the texts of a machine's probes, and where its repository
-// is when that is on this machine.
-type recordedMachine struct {
-	probes.Recorded
-	texts       map[string][]byte
-	description *system.Description // nil for none
-	repository  string
-}
-
-// readMachine reads the texts of a machine from where the caller says.
-func (a *app) readMachine(from, revision string) (*recordedMachine, error) {
-	dir, repository, err := a.texts(from, revision)
-	if err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	m := &recordedMachine{repository: repository}
-	if m.Recorded, err = probes.ReadRecorded(root.FS()); err != nil {
-		return nil, err
-	}
-	if m.Layout == nil {
-		return nil, wc.Hint(fmt.Errorf("%s has no storage.toml", cmp.Or(from, dir)), "rootwc probe writes one on the machine, rootwc commit sends it")
-	}
-	if m.texts, err = m.Texts(root.FS()); err != nil {
-		return nil, err
-	}
-	above, err := os.OpenRoot(filepath.Dir(dir))
-	if err != nil {
-		return nil, err
-	}
-	defer above.Close()
-	page := filepath.Base(wc.DescriptionPath)
-	text, err := above.ReadFile(page)
-	if errors.Is(err, fs.ErrNotExist) {
-		return m, nil
-	}
-	if err == nil {
-		m.description, err = system.Load(bytes.NewReader(text), page)
-	}
-	return m, err
-}
-
-// sizes are the rules for other disks: those of the description, and before
-// them those of the command line.
-func (m *recordedMachine) sizes(options []string) (rebuild.Sizes, error) {
-	var nodes []system.Node
-	if m.description != nil {
-		nodes = m.description.Rebuild
-	}
-	for _, o := range options {
-		node, rule, _ := strings.Cut(o, "=")
-		size, minimum, _ := strings.Cut(rule, ",")
-		nodes = append(nodes, system.Node{Node: node, Size: system.NodeSize(size), Minimum: system.Amount(minimum)})
-	}
-	sizes := rebuild.Sizes{}
-	for _, n := range nodes {
-		least, err := n.Minimum.Bytes()
-		if err != nil {
-			return nil, fmt.Errorf("size of %s: minimum %w", n.Node, err)
-		}
-		if !slices.Contains(system.NodeSizes, n.Size) {
-			return nil, fmt.Errorf("size of %s: %q is not known; write grow, keep or share", n.Node, n.Size)
-		}
-		sizes[probes.Ref(n.Node)] = rebuild.Rule{Policy: rebuild.Policy(n.Size), Minimum: least}
-	}
-	return sizes, nil
-}
-
 // export prints the layout in another installer's words.
 func (c *rebuildCmd) export(a *app) error {
 	m, err := a.readMachine(c.From, "")
@@ -225,50 +148,6 @@ func (a *app) newRebuild(from, revision, mount string, o rebuildOptions, filled 
 		return fail(err)
 	}
 	return b, nil
-}
-
-// texts is a directory with the texts of a machine's probes, and the path of
-// the repository when that is on this machine.
-func (a *app) texts(from, revision string) (dir, repository string, err error) {
-	switch {
-	case from == "":
-		return filepath.Join(a.global.Root, probes.Dir), "", nil
-	case !strings.Contains(from, "://"):
-		if _, err := os.Stat(filepath.Join(from, probes.Dir)); err == nil {
-			from = filepath.Join(from, probes.Dir)
-		}
-		return from, "", nil
-	}
-	if u, err := url.Parse(from); err == nil && u.Scheme == "file" {
-		repository = existing(u.Path)
-	}
-	if err := os.MkdirAll(workDir, 0o700); err != nil {
-		return "", "", err
-	}
-	t, err := a.openRoot() // for its svn client
-	if err != nil {
-		return "", "", err
-	}
-	defer t.Close()
-	above := filepath.Join(workDir, filepath.Dir(probes.Dir))
-	if err := os.RemoveAll(above); err != nil {
-		return "", "", err
-	}
-	place := strings.TrimSuffix(from, "/") + "/" + filepath.Dir(probes.Dir)
-	_, err = t.Client.Run(a.ctx, wc.Call{Args: []string{"export", "--quiet", "--ignore-externals", "--revision", cmp.Or(revision, "HEAD"), "--", place + "@", above}})
-	return filepath.Join(workDir, probes.Dir), repository, err
-}
-
-// existing is the part of a path that is there: the rest of a URL is inside
-// of the repository.
-func existing(path string) string {
-	for path != "/" && path != "." {
-		if _, err := os.Stat(path); err == nil {
-			break
-		}
-		path = filepath.Dir(path)
-	}
-	return path
 }
 
 // show prints the plan; what stands against it is the exit status.
@@ -425,148 +304,4 @@ func (b *rebuilding) compare(filled bool) error {
 		return wc.Partial("cannot say that the storage is as it was: %d differences that nobody expected", unexplained)
 	}
 	return nil
-}
-
-func (a *app) tellRefusals(p *rebuild.Plan) {
-	for _, r := range p.Refusals {
-		a.warn("%s", r.Text)
-		if r.Hint != "" {
-			a.hint("%s", r.Hint)
-		}
-	}
-}
-
-// tellPlan prints a plan for readers.
-func (a *app) tellPlan(p *rebuild.Plan) {
-	fmt.Fprintln(a.out, "disks:")
-	for _, t := range p.Disks {
-		words := []string{probes.Size(t.Size)}
-		if t.Serial != "" {
-			words = append(words, "serial "+t.Serial)
-		}
-		switch {
-		case t.Device == "":
-			words = []string{"not there"}
-		case t.Begun:
-			words = append(words, "a rebuild was begun")
-		case len(t.Holds) > 0:
-			words = append(words, "holds "+strings.Join(t.Holds, ", "))
-		default:
-			words = append(words, "blank")
-		}
-		fmt.Fprintf(a.out, "  %s  %s: %s\n", t.Disk, t.Device, safe(strings.Join(words, ", ")))
-	}
-	number := 0
-	for _, stage := range stages(p) {
-		if len(stage.steps) == 0 {
-			continue
-		}
-		fmt.Fprintf(a.out, "\n%s:\n", stage.title)
-		for _, s := range stage.steps {
-			number++
-			a.tellStep(number, s)
-		}
-	}
-	if len(p.Notes) > 0 {
-		fmt.Fprintln(a.out, "\nnot as it was:")
-	}
-	for _, note := range p.Notes {
-		fmt.Fprintf(a.out, "  %s\n", safe(note))
-	}
-	a.tellRefusals(p)
-}
-
-func (a *app) tellStep(number int, s rebuild.Step) {
-	fmt.Fprintf(a.out, "%3d. %s\n     (%s)\n", number, safe(s.Title), safe(s.Why))
-	if s.Destroys != "" {
-		fmt.Fprintf(a.out, "     destroys %s\n", safe(s.Destroys))
-	}
-	for _, action := range slices.Concat(s.Make, s.Open) {
-		mark := "$"
-		if action.Args == nil {
-			mark = "#" // rootwc itself
-		}
-		fmt.Fprintf(a.out, "     %s %s\n", mark, safe(action.String()))
-	}
-}
-
-type stage struct {
-	name, title string
-	steps       []rebuild.Step
-}
-
-func stages(p *rebuild.Plan) []stage {
-	return []stage{{"storage", "storage", p.Storage}, {"mount", "mounts", p.Mounts}, {"finish", "when the files are back", p.Finish}}
-}
-
-// The JSON of a plan.
-type (
-	planDoc struct {
-		Format   string       `json:"format"`
-		Plan     string       `json:"plan"`
-		Disks    []targetDoc  `json:"disks"`
-		Steps    []stepDoc    `json:"steps"`
-		Done     int          `json:"done"`
-		Notes    []string     `json:"notes"`
-		Refusals []refusalDoc `json:"refusals"`
-	}
-	targetDoc struct {
-		Disk   string   `json:"disk"`
-		Device string   `json:"device"`
-		Serial string   `json:"serial,omitempty"`
-		WWN    string   `json:"wwn,omitempty"`
-		Size   uint64   `json:"size"`
-		Holds  []string `json:"holds"`
-		Begun  bool     `json:"begun,omitempty"`
-	}
-	stepDoc struct {
-		Stage    string      `json:"stage"`
-		Node     string      `json:"node,omitempty"`
-		Title    string      `json:"title"`
-		Why      string      `json:"why"`
-		Destroys string      `json:"destroys,omitempty"`
-		Actions  []actionDoc `json:"actions"`
-	}
-	actionDoc struct {
-		Args  []string `json:"args,omitempty"`
-		Env   []string `json:"env,omitempty"`
-		Stdin string   `json:"stdin,omitempty"`
-		Keys  []string `json:"keys,omitempty"` // "LUKS:SLOT": passphrases on standard input, descriptor 3, …
-		File  string   `json:"file,omitempty"`
-		Text  string   `json:"text,omitempty"`
-		Words string   `json:"words,omitempty"` // what rootwc does itself
-	}
-	refusalDoc struct {
-		Node string `json:"node,omitempty"`
-		Text string `json:"text"`
-		Hint string `json:"hint,omitempty"`
-	}
-)
-
-func planJSON(p *rebuild.Plan) planDoc {
-	d := planDoc{Format: jsonFormat, Plan: p.Hash, Disks: []targetDoc{}, Steps: []stepDoc{}, Done: p.Done, Notes: p.Notes, Refusals: []refusalDoc{}}
-	for _, t := range p.Disks {
-		d.Disks = append(d.Disks, targetDoc{string(t.Disk), t.Device, t.Serial, t.WWN, t.Size, append([]string{}, t.Holds...), t.Begun})
-	}
-	for _, stage := range stages(p) {
-		for _, s := range stage.steps {
-			one := stepDoc{Stage: stage.name, Node: string(s.Node), Title: s.Title, Why: s.Why, Destroys: s.Destroys, Actions: []actionDoc{}}
-			for _, action := range slices.Concat(s.Make, s.Open) {
-				one.Actions = append(one.Actions, actionJSON(action))
-			}
-			d.Steps = append(d.Steps, one)
-		}
-	}
-	for _, r := range p.Refusals {
-		d.Refusals = append(d.Refusals, refusalDoc{string(r.Node), r.Text, r.Hint})
-	}
-	return d
-}
-
-func actionJSON(a rebuild.Action) actionDoc {
-	d := actionDoc{Args: a.Args, Env: a.Env, Stdin: a.Stdin, File: a.File, Text: a.Content, Words: a.Words}
-	for _, k := range a.Keys {
-		d.Keys = append(d.Keys, string(k.LUKS)+":"+string(k.Slot))
-	}
-	return d
 }
