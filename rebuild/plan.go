@@ -104,6 +104,7 @@ func Make(ctx context.Context, o Options) (*Plan, error) {
 			return nil, err
 		}
 	}
+	p.taken()
 	if err := p.keep(ctx); err != nil {
 		return nil, err
 	}

@@ -307,6 +307,9 @@ func refusals(t *testing.T, l *lab) {
 		echo "0 2048 linear /dev/vdb 8" | dmsetup create other
 		refused '/dev/vdb is in use: other stands on it' $all $keys --wipe SMALL
 		dmsetup remove other
+		echo "0 2048 zero" | dmsetup create sealed
+		refused '/dev/mapper/sealed is there already' $all $keys
+		dmsetup remove sealed
 		refused '/dev/vda is named twice' --disk ODD0=/dev/vda --disk ODD1=/dev/vda $keys
 		refused 'disk .*ODD3.* is not there' --disk ODD0=/dev/vda $keys
 		refused 'disk NONE: no disk of the layout' --disk NONE=/dev/vda $keys
