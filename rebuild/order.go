@@ -53,7 +53,7 @@ func (p *planner) step(ctx context.Context, ref probes.Ref) {
 	}
 	s := Step{Node: ref, Title: p.title(ref, device), Layer: *layer, Why: p.why(ref)}
 	if p.kept[ref] {
-		s.Make, s.Why = nil, "it is kept as it is"
+		s.Make, s.Title, s.Why = nil, "keep "+s.Title, "it is there as it should be"
 	} else if ref.Kind() == "disk" {
 		s.Destroys = p.destroys(ref.ID())
 	}

@@ -36,13 +36,13 @@ func (p *planner) taken() {
 		case p.without[ref]:
 		case kind == "luks" || kind == "lv":
 			if other, there := others[p.at(ref)]; there {
-				p.refuse(string(ref), "close it first", "%s is there already, and is none of this machine's: %s", p.at(ref), other)
+				p.refuse(string(ref), "close it first", "%s is there already, and belongs to something else: %s", p.at(ref), other)
 			}
 		case kind == "raid":
 			place, err := filepath.EvalSymlinks(p.at(ref))
 			i := slices.IndexFunc(p.devices, func(d *probes.Device) bool { return place == filepath.Join(p.Machine.Dev, d.Name) })
 			if err == nil && i >= 0 && !ours[p.devices[i].Name] {
-				p.refuse(string(ref), "stop it first", "%s is there already, and is none of this machine's", p.at(ref))
+				p.refuse(string(ref), "stop it first", "%s is there already, and belongs to something else", p.at(ref))
 			}
 		}
 	}

@@ -110,7 +110,9 @@ func (c *probeCmd) tell(a *app, taken []*probes.Taken) {
 func (a *app) tellProbe(p *probes.Taken) {
 	switch {
 	case p.Err != nil:
-		a.warn("%s: %v", p.Name, p.Err)
+		for line := range strings.Lines(p.Err.Error()) {
+			a.warn("%s: %s", p.Name, strings.TrimSpace(line))
+		}
 	case !p.Recorded:
 		a.line('?', p.Name, "not recorded yet")
 	}
