@@ -19,12 +19,14 @@ inside rootwc init --secrets clear "$MACHINE"
 inside svn mkdir --quiet --non-interactive -m 'other file systems' "$MACHINE-boot" "$MACHINE-efi"
 step "the root's files"
 inside rootwc add bin home lib lib64 media mnt opt root sbin srv usr var >/dev/null
+step "the first commit"
 inside rootwc commit -m 'first state' >/dev/null
 step "the other file systems"
 inside rootwc externals add '^/hosts/box-boot' boot
 inside rootwc externals add '^/hosts/box-efi' boot/efi || [ $? = 4 ] # FAT keeps its mode
 inside sh -euc 'cd /boot; rootwc add grub config* initrd* System.map* vmlinuz* efi/EFI' >/dev/null
-inside rootwc commit -m 'what starts it'
+inside rootwc ignore boot/lost+found
+inside rootwc commit -m 'what starts it' >/dev/null
 step status
 inside rootwc status --exit-code
 inside rootwc externals list
