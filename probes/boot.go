@@ -67,10 +67,14 @@ func ReadBoot(root, sys, proc fs.FS, layout *Layout) (*Boot, []string, error) {
 // runningCommandLine is where a running kernel shows its own.
 const runningCommandLine = "/proc/cmdline"
 
-// keep takes from an earlier page what only a running machine tells.
-func (b *Boot) keep(before *Boot) {
-	b.Firmware, b.Order, b.Entry = before.Firmware, before.Order, before.Entry
-	if before.From == runningCommandLine {
+// keep takes from an earlier page what does not show now: the command line of a
+// machine that is not running, and the boot entries of one that was started by
+// BIOS this time, as its boot loader can be there for both.
+func (b *Boot) keep(before *Boot, running bool) {
+	if b.Firmware == "" || b.Firmware == "bios" && len(before.Entry) > 0 {
+		b.Firmware, b.Order, b.Entry = before.Firmware, before.Order, before.Entry
+	}
+	if !running && before.From == runningCommandLine {
 		b.CommandLine, b.From = before.CommandLine, before.From
 	}
 }

@@ -141,8 +141,8 @@ func (t *Taken) fill(m Machine, s *Storage, before Recorded, recorded fs.FS) err
 			return err
 		}
 		t.Findings = findings
-		if m.Root != "/" && before.Boot != nil {
-			now.keep(before.Boot)
+		if before.Boot != nil {
+			now.keep(before.Boot, m.Root == "/")
 		}
 		if err := now.Write(&text); err != nil {
 			return err

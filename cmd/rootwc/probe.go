@@ -261,6 +261,10 @@ func (a *app) refreshProbes(t *wc.Tree, dryRun bool) error {
 	return nil
 }
 
+// inReview are the probes that a status compares. Another disk in the place of
+// an old one is no change of the machine: the next commit records it.
+var inReview = []string{"storage", "boot"}
+
 // startProbes takes probes beside a status of the whole root; the function that
 // it returns waits for them. Those of disks that the user may not read are left
 // out: such a daily review is about files.
@@ -274,7 +278,7 @@ func (a *app) startProbes(t *wc.Tree, rels []string) (wait func() []*probes.Take
 	}
 	done := make(chan answer, 1)
 	go func() {
-		taken, err := a.takeProbes(t, nil, nil)
+		taken, err := a.takeProbes(t, inReview, nil)
 		done <- answer{taken, err}
 	}()
 	return func() []*probes.Taken {
