@@ -17,5 +17,5 @@ func TestGuestBtrfs(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := vm.Machine{Env: []string{"ROOTWC_ROUNDS=3"}, Memory: 3072, Timeout: 8 * time.Minute}
-	inside.Tests(t, image, m, "^TestBtrfs(Mounted|States|Quota)$")
+	inside.Tests(t, image, m, "^TestBtrfs(Mounted|States|Quota)$", "/simple_quota")
 }

@@ -42,13 +42,15 @@ func testRAID(t *testing.T, dir string) {
 		bitmap, _ := os.ReadFile(strings.TrimSuffix(path, ".img.gz") + ".bitmap")
 		t.Run(name, func(t *testing.T) { compareExamine(t, m, string(said), string(bitmap)) })
 	}
+	changesSeen := regexp.MustCompile(`changes of \d+`)
 	for name, want := range assembled {
 		t.Run("assemble "+name, func(t *testing.T) {
 			a, findings, err := assembleRAID(arrays[name])
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := assembledWords(a, findings); got != want {
+			// how often md wrote its superblocks is a matter of time
+			if got := changesSeen.ReplaceAllString(assembledWords(a, findings), "changes of N"); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 			delete(arrays, name)
@@ -280,7 +282,7 @@ var assembled = map[string]string{
 	"six-like-five": "six-like-five-0 six-like-five-1 six-like-five-2 six-like-five-3: 1.2 raid6 resync, layout left-symmetric-6",
 	"slow":          "slow-0 slow-1: 1.1 raid1 bitmap, behind 300, delay 11, mostly slow-1",
 	"spare":         "spare-0 spare-1 spare-2: 1.0 raid1 resync, spares 1",
-	"stale":         "stale-0: 1.2 raid1 resync, unsupported device 1 is missing, findings member.stale-1 is out of date: it has seen 0 changes of 11; device 1 of 2 is missing",
+	"stale":         "stale-0: 1.2 raid1 resync, unsupported device 1 is missing, findings member.stale-1 is out of date: it has seen 0 changes of N; device 1 of 2 is missing",
 	"variable":      "variable-0 variable-1: 1.2 raid1 resync, offsets 1048576 2097152",
 	"zero":          "zero-0 zero-1: 1.2 raid0 ",
 	"zero-original": "zero-original-0 zero-original-1: 1.0 raid0 , layout original",

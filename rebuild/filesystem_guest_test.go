@@ -17,5 +17,5 @@ func TestGuestFileSystems(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := vm.Machine{Env: []string{"ROOTWC_ROUNDS=4"}, Memory: 3072, Timeout: 8 * time.Minute}
-	inside.Tests(t, image, m, "^Test(RoundTripBtrfs|BtrfsSystem)$")
+	inside.Tests(t, image, m, "^Test(RoundTripBtrfs|BtrfsSystem)$", "^$")
 }

@@ -33,11 +33,12 @@ func Build(t testing.TB) (program string) {
 }
 
 // Tests runs the tests that a pattern matches in a machine, with its modules
-// for btrfs and loop devices. A test that is skipped there is a failure.
-func Tests(t *testing.T, image *vm.Image, m vm.Machine, pattern string) {
+// for btrfs and loop devices, but for those that its kernel is too old for.
+// Another one that is skipped there is a failure.
+func Tests(t *testing.T, image *vm.Image, m vm.Machine, pattern, tooOld string) {
 	t.Helper()
 	m.Programs = map[string]string{"inside.test": Build(t)}
-	m.Command = []string{"sh", "-euc", `modprobe btrfs; modprobe loop; exec inside.test -test.v -test.run "$0"`, pattern}
+	m.Command = []string{"sh", "-euc", `modprobe btrfs; modprobe loop; exec inside.test -test.v -test.run "$0" -test.skip "$1"`, pattern, tooOld}
 	result, err := image.Run(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
