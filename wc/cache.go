@@ -156,7 +156,7 @@ func (c *Copy) databaseKey() *[32]byte {
 		return nil
 	}
 	if c.db != nil && (unix.Fstat(int(c.db.Fd()), &open) != nil || open.Ino != now.Ino || open.Dev != now.Dev) {
-		c.db = nil // to be closed by the collector: that drops locks, fcntl(2), of a file that is no more
+		c.gone, c.db = append(c.gone, c.db), nil
 	}
 	if c.db == nil {
 		f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)

@@ -24,12 +24,13 @@ type Copy struct {
 	Path string // of its directory; "" for the root's own
 
 	tree *Tree
-	dir  string    // absolute path
-	fs   *os.Root  // nothing is written outside it
-	user *run.User // whose working copy it is; nil for the caller's own
-	dev  uint64    // device of its directory
-	db   *os.File  // see databaseKey
-	key  *[32]byte // of the state of the database; nil when that cannot be told
+	dir  string     // absolute path
+	fs   *os.Root   // nothing is written outside it
+	user *run.User  // whose working copy it is; nil for the caller's own
+	dev  uint64     // device of its directory
+	db   *os.File   // see databaseKey
+	gone []*os.File // what db was before another took its place
+	key  *[32]byte  // of the state of the database; nil when that cannot be told
 
 	index   *index.Index // see lastIndex
 	indexed bool         // index was read
@@ -39,6 +40,16 @@ type Copy struct {
 	mu      sync.Mutex
 	rec     *record // see record
 	asked   *asked  // svn's answers, where its database is not understood
+}
+
+// close releases what the copy holds.
+func (c *Copy) close() {
+	c.dropAhead()
+	c.rec.close()
+	for _, db := range append(c.gone, c.db) {
+		db.Close() // which says no more than that there is none
+	}
+	c.fs.Close()
 }
 
 // openCopy opens the working copy at path. Its directory is reached through

@@ -94,12 +94,11 @@ func Open(root string) (*Tree, error) {
 	return t, nil
 }
 
-// Close releases what the tree holds.
+// Close releases what the tree holds: its file systems can be unmounted.
 func (t *Tree) Close() error {
 	t.Client.close()
 	for _, c := range t.Copies {
-		c.dropAhead()
-		c.rec.close()
+		c.close()
 	}
 	return t.fs.Close()
 }

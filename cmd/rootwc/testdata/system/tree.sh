@@ -64,8 +64,10 @@ cat >usr/local/sbin/prove <<-'END'
 	echo "root $(findmnt -no SOURCE,FSTYPE /), boot $(findmnt -no FSTYPE /boot), efi $(findmnt -no FSTYPE /boot/efi), swap $(swapon --show=SIZE --noheadings)"
 	echo "failed units: $(systemctl list-units --failed --no-legend --plain | cut -d' ' -f1 | tr '\n' ' ')"
 	[ ! -d /sys/firmware/efi ] || efibootmgr --verbose
-	rootwc status --exit-code && echo "status is clean"
-	dpkg --verify && echo "packages are clean"
+	rootwc status --exit-code / && echo "files are clean"
+	rootwc probe --check storage && echo "storage is clean"
+	rootwc status
+	dpkg --verify | diff /etc/verified - && echo "packages are as they were"
 	echo "proof ends after $(cut -d' ' -f1 /proc/uptime) s: $(cat /etc/marker)"
 END
 chmod 0755 usr/local/sbin/prove
@@ -93,3 +95,5 @@ chroot . depmod "$kernel"
 chroot . update-initramfs -c -k "$kernel"
 umount proc
 rm -rf run/* tmp/*
+dpkg --root=. --verify >etc/verified # what an administrator has edited
+cat etc/verified
