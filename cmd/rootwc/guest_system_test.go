@@ -45,9 +45,6 @@ func TestGuestSystem(t *testing.T) {
 	}
 	b.starts(fresh, vm.BIOS)
 	console := b.starts(fresh, vm.UEFI)
-	if drift := regexp.MustCompile(`(?m)^[A-Z?!~] .*$`).FindAllString(console, -1); len(drift) != 2 {
-		t.Errorf("status tells more than that the disk has another size and serial number:\n%s", strings.Join(drift, "\n"))
-	}
 	if entries := regexp.MustCompile(`(?m)^Boot[0-9A-F]{4}.*HD\(.*$`).FindAllString(console, -1); len(entries) != 1 || !strings.Contains(entries[0], "debian") {
 		t.Errorf("boot entries of the firmware:\n%s", strings.Join(entries, "\n"))
 	}
@@ -66,7 +63,7 @@ func powerCuts() int {
 	if n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS")); err == nil && n > 0 {
 		return n
 	}
-	return 3
+	return 2 // what ten minutes allow in emulation
 }
 
 // newBox installs the machine beside an empty repository.
@@ -153,7 +150,7 @@ func (b *box) starts(d debian, firmware vm.Firmware) string {
 	}
 	for _, want := range []string{
 		": " + b.marker + "\n", "root /dev/mapper/sys-root ext4, boot ext4, efi vfat, swap 128M\n",
-		"failed units: \n", "files are clean\n", "storage is clean\n", "packages are as they were\n",
+		"failed units: \n", "status is clean\n", "packages are as they were\n",
 	} {
 		if !strings.Contains(r.Console, want) {
 			b.t.Errorf("by %s: no %q in:\n%s", firmware, want, r.Console)
