@@ -1,6 +1,7 @@
 # make demo    shows rootwc at work, in a sandbox
 # make test    lint, all tests with the race detector, two real Debian systems
-# make vmtest  disks, RAID, encryption and boot loaders, in virtual machines
+# make vmtest  whole machines lost and brought back, in virtual machines
+# make vmlayers  each layer of storage by itself, in virtual machines
 # make bench   measures rootwc against svn, git, fsvs, etckeeper and a bare walk;
 #              BENCHFLAGS=-quick for two minutes, BENCHFLAGS=-help for the rest
 #
@@ -33,7 +34,7 @@ SYSTEMROOT = -exec 'sudo env "PATH=$(PATH)" "GOMODCACHE=$(shell $(GO) env GOMODC
 endif
 REALTEST = env $(REALENV) $(GO) test -count=1 -timeout 30m -run '$(REAL)' $(REALROOT)
 
-.PHONY: build demo test bench install clean deps demo-deps bench-deps vm-deps lint fuzz realtest vmtest
+.PHONY: build demo test bench install clean deps demo-deps bench-deps vm-deps lint fuzz realtest vmtest vmlayers
 
 # A static program works in a rescue system of whatever release.
 build:
@@ -58,10 +59,14 @@ realtest: deps
 vmtest: vm-deps
 	@echo "the first run downloads two Debian kernels, and makes a Debian, into .cache/vm"
 	@mkdir -p .cache/debs && rm -f .cache/vmtests
-	{ ROOTWC_VM=1 $(GO) test -json -count=1 -timeout 45m -p 1 ./internal/vm/... ; \
-	  ROOTWC_VM=1 $(GO) test -json -count=1 -timeout 45m -p 1 -run '^TestGuest' -skip '$(SYSTEM)' ./probes ./rebuild ./cmd/rootwc ; \
+	{ ROOTWC_VM=1 $(GO) test -json -count=1 -timeout 45m -run '^TestGuest' -skip '$(SYSTEM)' ./cmd/rootwc ; \
 	  env $(SYSTEMENV) $(GO) test -json -count=1 -timeout 60m -run '$(SYSTEM)' $(SYSTEMROOT) ./cmd/rootwc ; } | \
 		$(GO) run scripts/tally.go -show '^TestGuest' -summary .cache/vmtests
+
+vmlayers: vm-deps
+	{ ROOTWC_VM=1 $(GO) test -json -count=1 -timeout 45m ./internal/vm/... ; \
+	  ROOTWC_VM=1 $(GO) test -json -count=1 -timeout 90m -p 1 -run '^TestGuest' ./probes ./rebuild ; } | \
+		$(GO) run scripts/tally.go -show '^TestGuest'
 
 lint: deps
 	@unformatted=$$($(GOFMT) -l .); test -z "$$unformatted" || { echo "not formatted with gofmt:" $$unformatted; exit 1; }
