@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 	"rootwc/internal/run"
 )
 
@@ -81,7 +81,7 @@ func readMounted(t testing.TB, dir string, devices ...string) *FileSystem {
 // oddSubvolumes makes subvolumes with everything that is recorded of them.
 func oddSubvolumes(t testing.TB, dir string) {
 	t.Helper()
-	for _, args := range oddfs.Subvolumes(dir) {
+	for _, args := range odds.Subvolumes(dir) {
 		btrfsRun(t, args...)
 	}
 }

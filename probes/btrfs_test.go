@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 	"rootwc/internal/run"
 )
 
@@ -79,10 +79,10 @@ func mustReadBtrfs(t testing.TB, paths ...string) (ID, *FileSystem) {
 // TestBtrfsOptions makes file systems with random options and compares what is
 // read with what was asked for, and with what btrfs itself reads.
 func TestBtrfsOptions(t *testing.T) {
-	for round := range rounds(12) {
+	for round := range odds.Rounds(12) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(round)))
-			args, sizes, mixed := oddfs.NewBtrfs(r)
+			args, sizes, mixed := odds.NewBtrfs(r)
 			images := btrfsImages(t, sizes...)
 			t.Log(run.Quote(args), len(images), "devices")
 			btrfsRun(t, append(args, images...)...)

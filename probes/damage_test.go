@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"rootwc/internal/odds"
 	"slices"
 	"strings"
 	"testing"
@@ -290,7 +291,7 @@ func TestLayoutTable(t *testing.T) {
 // TestHostileNames gives no name to a file or a command that its tool would not
 // have taken.
 func TestHostileNames(t *testing.T) {
-	for _, name := range append([]string{"../../etc/passwd", ".", "..", "a/b", strings.Repeat("x", 128)}, hostile...) {
+	for _, name := range append([]string{"../../etc/passwd", ".", "..", "a/b", strings.Repeat("x", 128)}, odds.Hostile...) {
 		text := fmt.Sprintf("%s { id = \"x\" seqno = 1 extent_size = 8 }", lvmValue{text: name})
 		root, err := parseLVM(text)
 		if err != nil {

@@ -6,15 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 func TestExFATOptions(t *testing.T) {
 	fsTools(t, "mkfs.exfat", "dump.exfat", "tune.exfat", "blkid")
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		o := oddfs.NewExFAT(rng)
-		if !makeOdd(t, o.Odd, image) {
+		o := odds.NewExFAT(rng)
+		if !makeOdd(t, o.FileSystem, image) {
 			return false
 		}
 		one := identifyImage(t, image)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 // fsConfig is an mke2fs.conf without any defaults.
@@ -26,9 +26,9 @@ func TestExtOptions(t *testing.T) {
 	config := fsConfig(t)
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		o := oddfs.NewExt(rng)
+		o := odds.NewExt(rng)
 		o.Env = config
-		if !makeOdd(t, o.Odd, image) {
+		if !makeOdd(t, o.FileSystem, image) {
 			return false
 		}
 		one := identifyImage(t, image)

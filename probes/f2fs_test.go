@@ -8,15 +8,15 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 func TestF2FSOptions(t *testing.T) {
 	fsTools(t, "mkfs.f2fs", "dump.f2fs", "blkid")
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		o := oddfs.NewF2FS(rng)
-		if !makeOdd(t, o.Odd, image) {
+		o := odds.NewF2FS(rng)
+		if !makeOdd(t, o.FileSystem, image) {
 			return false
 		}
 		one := identifyImage(t, image)

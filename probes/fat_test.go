@@ -8,15 +8,15 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 func TestFATOptions(t *testing.T) {
 	fsTools(t, "mkfs.vfat", "fsck.fat", "blkid")
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		o := oddfs.NewFAT(rng)
-		if !makeOdd(t, o.Odd, image) {
+		o := odds.NewFAT(rng)
+		if !makeOdd(t, o.FileSystem, image) {
 			return false
 		}
 		listing, _ := fsRun(nil, "fsck.fat", "-vn", image) // sees faults in odd ones

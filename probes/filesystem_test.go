@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 // fsTools skips a test where one of the programs that make a file system and
@@ -74,7 +74,7 @@ func renew(t *testing.T, path string, size uint64) {
 }
 
 // makeOdd makes a file system on a new image, and says whether the tools do.
-func makeOdd(t *testing.T, o oddfs.Odd, image string) bool {
+func makeOdd(t *testing.T, o odds.FileSystem, image string) bool {
 	t.Helper()
 	renew(t, image, o.Size)
 	for _, args := range o.On(image) {
@@ -139,21 +139,10 @@ func layoutText(t testing.TB, one *found) []byte {
 	return text.Bytes()
 }
 
-// fsRounds is how many sets of options are tried.
-func fsRounds(usual int) int {
-	if n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS")); err == nil {
-		return n
-	}
-	if testing.Short() {
-		return min(usual, 10)
-	}
-	return usual
-}
-
 // randomly makes file systems with random options. The tool refuses some sets;
 // only those that it takes count.
 func randomly(t *testing.T, usual int, one func(t *testing.T, rng *rand.Rand) (taken bool)) {
-	rounds, refused := fsRounds(usual), 0
+	rounds, refused := odds.Rounds(usual), 0
 	for seed, taken := 1, 0; taken < rounds && refused <= 20+4*rounds; seed++ {
 		done := false
 		good := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"rootwc/internal/odds"
 	"slices"
 	"strings"
 	"testing"
@@ -56,26 +57,26 @@ func TestParseCrypttab(t *testing.T) {
 func TestFstabAsFindmnt(t *testing.T) {
 	need(t, "findmnt")
 	compared := 0
-	for round := range rounds(10) {
-		r := dice(round)
+	for round := range odds.Rounds(10) {
+		r := odds.Dice(round)
 		var text strings.Builder
 		for range 1 + r.IntN(8) {
 			if r.IntN(6) == 0 {
-				text.WriteString(pick(r, "\n", "# comment\n", " \t # comment\n", "/dev/one\n", "/dev/a /two\n", "  \n"))
+				text.WriteString(odds.Pick(r, "\n", "# comment\n", " \t # comment\n", "/dev/one\n", "/dev/a /two\n", "  \n"))
 				continue
 			}
-			text.WriteString(pick(r, "", "  ", "\t"))
-			text.WriteString(pick(r, "UUID=ab-12", `LABEL=a\040b`, `LABEL="q"`, "/dev/mapper/a-b", "tmpfs", "nas:/x", `/dev/disk/by-label/a\x20b`, "ä", "a#b"))
+			text.WriteString(odds.Pick(r, "", "  ", "\t"))
+			text.WriteString(odds.Pick(r, "UUID=ab-12", `LABEL=a\040b`, `LABEL="q"`, "/dev/mapper/a-b", "tmpfs", "nas:/x", `/dev/disk/by-label/a\x20b`, "ä", "a#b"))
 			for _, field := range []string{
-				pick(r, "/", "none", `/a\040b\011c\134d`, `/odd\z\04`, "/ä\u00a0b"), pick(r, "ext4", "auto", "none", "swap", "udf,iso9660"),
-				pick(r, "defaults", "rw,nofail", `c="x\054y"`, "subvol=@,x-a=b#c"), pick(r, "0", "1"), pick(r, "0", "2"), pick(r, "", "# c"),
+				odds.Pick(r, "/", "none", `/a\040b\011c\134d`, `/odd\z\04`, "/ä\u00a0b"), odds.Pick(r, "ext4", "auto", "none", "swap", "udf,iso9660"),
+				odds.Pick(r, "defaults", "rw,nofail", `c="x\054y"`, "subvol=@,x-a=b#c"), odds.Pick(r, "0", "1"), odds.Pick(r, "0", "2"), odds.Pick(r, "", "# c"),
 			} {
-				text.WriteString(pick(r, " ", "\t", " \t ") + field)
+				text.WriteString(odds.Pick(r, " ", "\t", " \t ") + field)
 				if r.IntN(20) == 0 {
 					break
 				}
 			}
-			text.WriteString(pick(r, "", " ", "\r") + "\n")
+			text.WriteString(odds.Pick(r, "", " ", "\r") + "\n")
 		}
 		file := filepath.Join(t.TempDir(), "fstab")
 		if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {

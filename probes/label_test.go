@@ -9,7 +9,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 // TestHostileLabels has the tools write labels that want to be something else.
@@ -31,7 +31,7 @@ func TestHostileLabels(t *testing.T) {
 			for _, text := range hostile {
 				text = text[:min(len(text), c.max)]
 				renew(t, image, c.size)
-				if _, err := fsRun(oddfs.XFSSmall, append(c.make, text, image)...); err != nil {
+				if _, err := fsRun(odds.XFSSmall, append(c.make, text, image)...); err != nil {
 					t.Fatal(err)
 				}
 				one := identifyImage(t, image)

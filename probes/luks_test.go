@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"rootwc/internal/odds"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,13 +19,13 @@ import (
 // what was asked for, and with what cryptsetup says.
 func TestLUKS(t *testing.T) {
 	need(t, "cryptsetup")
-	for round := range rounds(25) {
+	for round := range odds.Rounds(25) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			t.Parallel()
-			r := dice(round)
+			r := odds.Dice(round)
 			path := blankImage(t, 40<<20)
 			var want *LUKS
-			id := ID(randomGUID(r))
+			id := ID(odds.UUID(r))
 			if r.IntN(3) == 0 {
 				want = formatLUKS1(t, r, path, id)
 			} else {
@@ -73,10 +74,10 @@ var ciphers = []cipherSpec{
 }
 
 func formatLUKS1(t *testing.T, r *rand.Rand, path string, id ID) *LUKS {
-	cipher := pick(r, ciphers...)
+	cipher := odds.Pick(r, ciphers...)
 	l := &LUKS{
-		Version: 1, Cipher: cipher.name, KeyBits: pick(r, cipher.bits...), Hash: pick(r, "sha1", "sha256", "sha512", "ripemd160"),
-		Sector: 512, Offset: uint64(pick(r, 4096, 8192, 16384)) * 512, Slot: map[ID]*Keyslot{},
+		Version: 1, Cipher: cipher.name, KeyBits: odds.Pick(r, cipher.bits...), Hash: odds.Pick(r, "sha1", "sha256", "sha512", "ripemd160"),
+		Sector: 512, Offset: uint64(odds.Pick(r, 4096, 8192, 16384)) * 512, Slot: map[ID]*Keyslot{},
 	}
 	first := r.IntN(8)
 	slot := func(n int, hash string) *Keyslot {
@@ -98,14 +99,14 @@ func formatLUKS1(t *testing.T, r *rand.Rand, path string, id ID) *LUKS {
 }
 
 func formatLUKS2(t *testing.T, r *rand.Rand, path string, id ID) *LUKS {
-	cipher := pick(r, ciphers...)
+	cipher := odds.Pick(r, ciphers...)
 	l := &LUKS{
-		Version: 2, Cipher: cipher.name, KeyBits: pick(r, cipher.bits...), Hash: pick(r, "sha256", "sha512", "sha1"), Sector: uint64(pick(r, 512, 4096)),
+		Version: 2, Cipher: cipher.name, KeyBits: odds.Pick(r, cipher.bits...), Hash: odds.Pick(r, "sha256", "sha512", "sha1"), Sector: uint64(odds.Pick(r, 512, 4096)),
 		Metadata: uint64(16<<10) << r.IntN(4), Keyslots: uint64(4+r.IntN(5)) << 20, Offset: uint64(16+r.IntN(8)) << 20,
 		Slot: map[ID]*Keyslot{}, Token: map[ID]*LUKSToken{},
 	}
-	names := slices.DeleteFunc(slices.Clone(hostile), func(s string) bool { return len(s) > 47 || strings.HasPrefix(s, "-") })
-	l.Label, l.Subsystem = pick(r, names...), pick(r, names...)
+	names := slices.DeleteFunc(slices.Clone(odds.Hostile), func(s string) bool { return len(s) > 47 || strings.HasPrefix(s, "-") })
+	l.Label, l.Subsystem = odds.Pick(r, names...), odds.Pick(r, names...)
 	first := r.IntN(16)
 	slot, args := randomKeyslot(r, l)
 	l.Slot[ID(strconv.Itoa(first))] = slot
@@ -123,26 +124,26 @@ func formatLUKS2(t *testing.T, r *rand.Rand, path string, id ID) *LUKS {
 			continue
 		}
 		slot, args := randomKeyslot(r, l)
-		hash := pick(r, "sha256", "sha512")
+		hash := odds.Pick(r, "sha256", "sha512")
 		slot.AFHash = hash
 		if slot.KDF == "pbkdf2" {
 			slot.Hash = hash
 		}
 		add := []string{"cryptsetup", "--batch-mode", "luksAddKey", "--key-slot", fmt.Sprint(n), "--hash", hash}
 		if r.IntN(4) == 0 {
-			slot.Unbound = pick(r, 128, 256, 512)
+			slot.Unbound = odds.Pick(r, 128, 256, 512)
 			add = append(add, "--unbound", "--key-size", fmt.Sprint(slot.Unbound))
 		} else {
 			add = append(add, "--key-file", key)
 		}
 		tool(t, "", append(append(add, args...), path, secret(t, "other"))...)
-		if slot.Priority = pick(r, "", "prefer", "ignore"); slot.Priority != "" {
+		if slot.Priority = odds.Pick(r, "", "prefer", "ignore"); slot.Priority != "" {
 			tool(t, "", "cryptsetup", "config", "--key-slot", fmt.Sprint(n), "--priority", slot.Priority, path)
 		}
 		l.Slot[ID(strconv.Itoa(n))] = slot
 	}
 	for _, n := range r.Perm(32)[:r.IntN(3)] {
-		kind := pick(r, "luks2-keyring", "rootwc-note", "clevis")
+		kind := odds.Pick(r, "luks2-keyring", "rootwc-note", "clevis")
 		if kind == "luks2-keyring" {
 			l.Token[ID(strconv.Itoa(n))] = &LUKSToken{kind, []string{strconv.Itoa(first)}, "a $(key)"}
 			tool(t, "", "cryptsetup", "token", "add", "--token-id", fmt.Sprint(n), "--key-slot", fmt.Sprint(first), "--key-description", "a $(key)", path)
@@ -155,8 +156,8 @@ func formatLUKS2(t *testing.T, r *rand.Rand, path string, id ID) *LUKS {
 }
 
 func randomKeyslot(r *rand.Rand, l *LUKS) (*Keyslot, []string) {
-	cipher := pick(r, ciphers...)
-	s := &Keyslot{KDF: pick(r, "pbkdf2", "argon2i", "argon2id"), Cipher: cipher.name, KeyBits: pick(r, cipher.bits...)}
+	cipher := odds.Pick(r, ciphers...)
+	s := &Keyslot{KDF: odds.Pick(r, "pbkdf2", "argon2i", "argon2id"), Cipher: cipher.name, KeyBits: odds.Pick(r, cipher.bits...)}
 	args := []string{"--pbkdf", s.KDF, "--keyslot-cipher", s.Cipher, "--keyslot-key-size", fmt.Sprint(s.KeyBits)}
 	if s.KDF == "pbkdf2" {
 		s.Time = 1000 + r.IntN(5000)
@@ -213,8 +214,8 @@ func compareLUKSDump(t *testing.T, said string, id ID, l *LUKS) {
 func TestLUKSCopies(t *testing.T) {
 	need(t, "cryptsetup")
 	path := blankImage(t, 40<<20)
-	id := ID(randomGUID(dice(0)))
-	want := formatLUKS2(t, dice(2), path, id)
+	id := ID(odds.UUID(odds.Dice(0)))
+	want := formatLUKS2(t, odds.Dice(2), path, id)
 	fresh, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

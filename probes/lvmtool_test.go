@@ -93,11 +93,11 @@ func (l *lvmTool) compare(g *lvmGroup, pvs []*lvmPV) {
 
 // TestLVMHere makes random groups with the lvm of this machine.
 func TestLVMHere(t *testing.T) {
-	for round := range rounds(5) {
+	for round := range odds.Rounds(5) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
-			r := dice(round)
+			r := odds.Dice(round)
 			l := newLVM(t, 200<<20, 300<<20, 250<<20)
-			group := pick(r, odds.Groups...)
+			group := odds.Pick(r, odds.Groups...)
 			for _, d := range l.devices {
 				l.run(append(odds.PV(r), d)...)
 			}

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 // A recording is the blocks of an image that rootwc reads, so that a test needs
@@ -202,7 +202,7 @@ func TestRecordFileSystems(t *testing.T) {
 		defer os.Remove(mounts)
 	}
 	shell := func(command string) (string, error) {
-		return fsRun(oddfs.XFSSmall, "chroot", root, "/bin/sh", "-c", "export PATH=/usr/sbin:/usr/bin:/sbin:/bin; exec 2>&1; "+strings.ReplaceAll(command, "@", image))
+		return fsRun(odds.XFSSmall, "chroot", root, "/bin/sh", "-c", "export PATH=/usr/sbin:/usr/bin:/sbin:/bin; exec 2>&1; "+strings.ReplaceAll(command, "@", image))
 	}
 	for _, tool := range recordedTools {
 		version, err := shell("dpkg-query -f '${Version}' -W " + tool.version)

@@ -83,9 +83,9 @@ func makeRelease(t *testing.T, dir string) {
 	}
 	const size = 256 << 20
 	for name, random := range map[string]func(*rand.Rand, uint64) *Table{"gpt": randomGPT, "dos": randomDOS} {
-		table := random(dice(0), size)
+		table := random(odds.Dice(0), size)
 		for round := 1; len(table.Partitions) < 6; round++ {
-			table = random(dice(round), size)
+			table = random(odds.Dice(round), size)
 		}
 		table.Boot = nil
 		script, patch, err := table.Script()
@@ -104,7 +104,7 @@ func makeRelease(t *testing.T, dir string) {
 	}
 	for name, format := range map[string]func(*testing.T, *rand.Rand, string, ID) *LUKS{"luks1": formatLUKS1, "luks2": formatLUKS2} {
 		path := blankImage(t, 40<<20)
-		l := format(t, dice(1), path, ID(randomGUID(dice(1))))
+		l := format(t, odds.Dice(1), path, ID(odds.UUID(odds.Dice(1))))
 		extract(name, path, 40<<20, diskArea{0, max(592, 2*l.Metadata)})
 		keep(name+".dump", tool(t, "", "cryptsetup", "luksDump", path))
 	}
@@ -114,7 +114,7 @@ func makeRelease(t *testing.T, dir string) {
 	}
 	l.run(append([]string{"vgcreate", "--addtag", "release", "group"}, l.devices...)...)
 	for n := range 4 {
-		l.run(odds.LV(dice(n), "group", n)...)
+		l.run(odds.LV(odds.Dice(n), "group", n)...)
 	}
 	for i, d := range l.devices {
 		extract(fmt.Sprintf("group-%d", i), d, 128<<20, lvmParts(device(t, d), 128<<20)...)

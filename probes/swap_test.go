@@ -8,15 +8,15 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 func TestSwapOptions(t *testing.T) {
 	fsTools(t, "mkswap", "swaplabel", "blkid")
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		o := oddfs.NewSwap(rng)
-		if !makeOdd(t, o.Odd, image) {
+		o := odds.NewSwap(rng)
+		if !makeOdd(t, o.FileSystem, image) {
 			return false
 		}
 		one := identifyImage(t, image)

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"rootwc/internal/odds"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,10 +17,10 @@ import (
 // them again and compares, also with what sfdisk reads.
 func TestTableRoundTrip(t *testing.T) {
 	need(t, "sfdisk")
-	for round := range rounds(120) {
+	for round := range odds.Rounds(120) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			t.Parallel()
-			r := dice(round)
+			r := odds.Dice(round)
 			size := uint64(32+r.IntN(3000)) << 20
 			want := randomTable(r, size)
 			got := remake(t, want, size)
@@ -165,23 +166,15 @@ func randomTable(r *rand.Rand, size uint64) *Table {
 	return randomGPT(r, size)
 }
 
-func randomGUID(r *rand.Rand) string {
-	var b [16]byte
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
-	return guid(b[:])
-}
-
 func randomName(r *rand.Rand) Partition {
 	switch r.IntN(5) {
 	case 0:
 		return Partition{}
 	case 1:
-		name := []rune(pick(r, hostile...))
+		name := []rune(odds.Pick(r, odds.Hostile...))
 		return Partition{Name: string(name[:min(len(name), 36)])}
 	case 2:
-		return Partition{Name: pick(r, beyond...)}
+		return Partition{Name: odds.Pick(r, odds.Beyond...)}
 	case 3: // any units
 		u := make([]byte, 72)
 		for i := range 2 * (1 + r.IntN(36)) {
@@ -192,7 +185,7 @@ func randomName(r *rand.Rand) Partition {
 	}
 	name := ""
 	for range 1 + r.IntN(36) {
-		name += string(pick(r, 'a', 'Z', ' ', '-', '"', '\\', '$', 'ü', '\u4e2d', ','))
+		name += string(odds.Pick(r, 'a', 'Z', ' ', '-', '"', '\\', '$', 'ü', '\u4e2d', ','))
 	}
 	return Partition{Name: name}
 }
@@ -202,12 +195,12 @@ func spans(r *rand.Rand, n int, first, last uint64) (out [][2]uint64) {
 	at := first
 	for range n {
 		if r.IntN(3) > 0 {
-			at += uint64(pick(r, 1, 7, 2048, 1+r.IntN(20000)))
+			at += uint64(odds.Pick(r, 1, 7, 2048, 1+r.IntN(20000)))
 		}
 		if r.IntN(3) > 0 {
 			at = (at + 2047) &^ 2047
 		}
-		end := at + uint64(pick(r, 0, 2047, r.IntN(50000), r.IntN(500)))
+		end := at + uint64(odds.Pick(r, 0, 2047, r.IntN(50000), r.IntN(500)))
 		if end > last {
 			break
 		}
@@ -218,10 +211,10 @@ func spans(r *rand.Rand, n int, first, last uint64) (out [][2]uint64) {
 }
 
 func randomGPT(r *rand.Rand, size uint64) *Table {
-	t := &Table{ID: ID(randomGUID(r)), Disk: Disk{Table: tableGPT, Sector: 512, FirstLBA: 2048}}
+	t := &Table{ID: ID(odds.UUID(r)), Disk: Disk{Table: tableGPT, Sector: 512, FirstLBA: 2048}}
 	count := uint64(128)
 	if r.IntN(3) == 0 {
-		count = uint64(pick(r, 4, 16, 64, 256, 4+r.IntN(200)))
+		count = uint64(odds.Pick(r, 4, 16, 64, 256, 4+r.IntN(200)))
 		t.Disk.Entries = count
 		if count == 128 {
 			t.Disk.Entries = 0
@@ -237,9 +230,9 @@ func randomGPT(r *rand.Rand, size uint64) *Table {
 	for i, s := range spans(r, min(r.IntN(12), int(count)), t.Disk.FirstLBA, last) {
 		p := randomName(r)
 		p.Number, p.FirstLBA, p.LastLBA = numbers[i]+1, s[0], s[1]
-		p.Type = pick(r, "0fc63daf-8483-4772-8e79-3d69d8477de4", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", biosBoot, randomGUID(r))
-		p.Attributes = attributes(pick(r, 0, 0, 1, 4, 7, r.Uint64(), 1<<59))
-		t.add(ID(randomGUID(r)), p)
+		p.Type = odds.Pick(r, "0fc63daf-8483-4772-8e79-3d69d8477de4", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", biosBoot, odds.UUID(r))
+		p.Attributes = attributes(odds.Pick(r, 0, 0, 1, 4, 7, r.Uint64(), 1<<59))
+		t.add(ID(odds.UUID(r)), p)
 		end = max(end, s[1]+1)
 	}
 	t.Disk.Need = (end + 1 + array) * 512
@@ -258,13 +251,13 @@ func randomDOS(r *rand.Rand, size uint64) *Table {
 	}
 	kind := func() byte {
 		for {
-			k := byte(pick(r, 0x83, 0x82, 0x8e, 0xfd, 0x7, 0xc, 0xef, 1+r.IntN(255)))
+			k := byte(odds.Pick(r, 0x83, 0x82, 0x8e, 0xfd, 0x7, 0xc, 0xef, 1+r.IntN(255)))
 			if e := (bootRecordEntry{kind: k}); !e.extended() && !protective(e) {
 				return k
 			}
 		}
 	}
-	primaries := spans(r, r.IntN(5), uint64(pick(r, 1, 63, 2048, 2048)), size/512/2)
+	primaries := spans(r, r.IntN(5), uint64(odds.Pick(r, 1, 63, 2048, 2048)), size/512/2)
 	container := r.IntN(2) == 0 && len(primaries) < 4
 	for i, s := range primaries {
 		add(numbers[i]+1, s[0], s[1], kind())
@@ -272,7 +265,7 @@ func randomDOS(r *rand.Rand, size uint64) *Table {
 	if container {
 		first := size/512/2 + 2048
 		last := size/512 - 1 - uint64(r.IntN(2000))
-		add(numbers[len(primaries)]+1, first, last, pick[byte](r, 5, 15, 0x85))
+		add(numbers[len(primaries)]+1, first, last, odds.Pick[byte](r, 5, 15, 0x85))
 		for i, s := range logicals(r, first, last) {
 			add(5+i, s[0], s[1], kind())
 		}
@@ -290,8 +283,8 @@ func logicals(r *rand.Rand, first, last uint64) (out [][2]uint64) {
 		at++ // room for the record of the first partition on disk
 	}
 	for range r.IntN(9) {
-		at += uint64(pick(r, 1, 2, 63, 2048, 2048, 2048+r.IntN(9000)))
-		end := at + uint64(pick(r, 0, 2047, r.IntN(50000)))
+		at += uint64(odds.Pick(r, 1, 2, 63, 2048, 2048, 2048+r.IntN(9000)))
+		end := at + uint64(odds.Pick(r, 0, 2047, r.IntN(50000)))
 		if end > last {
 			break
 		}
@@ -328,8 +321,8 @@ func TestWideSectors(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root for loop devices")
 	}
-	for round := range rounds(6) {
-		r := dice(round)
+	for round := range odds.Rounds(6) {
+		r := odds.Dice(round)
 		size := uint64(256+r.IntN(256)) << 20
 		path := blankImage(t, size)
 		loop, err := tryTool("", "losetup", "--find", "--show", "--sector-size", "4096", path)

@@ -2,7 +2,6 @@ package probes
 
 import (
 	"context"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,11 +70,3 @@ func open(t testing.TB, path string) (*os.File, uint64) {
 	}
 	return f, uint64(info.Size())
 }
-
-func rounds(usual int) int { return odds.Rounds(usual) }
-
-func dice(round int) *rand.Rand { return odds.Dice(round) }
-
-func pick[T any](r *rand.Rand, of ...T) T { return odds.Pick(r, of...) }
-
-var hostile, beyond = odds.Hostile, odds.Beyond

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 // TestUsed mounts file systems, uses them and reads them meanwhile, after a
@@ -39,7 +39,7 @@ func TestUsed(t *testing.T) {
 				t.Skipf("the kernel has no %s", c.kernel)
 			}
 			image := blank(t, 400<<20)
-			env := oddfs.XFSSmall
+			env := odds.XFSSmall
 			if strings.HasPrefix(c.make[0], "mke2fs") {
 				env = config
 			}

@@ -9,15 +9,15 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 )
 
 func TestXFSOptions(t *testing.T) {
 	fsTools(t, "mkfs.xfs", "xfs_db", "blkid")
 	image := filepath.Join(t.TempDir(), "image")
 	randomly(t, 60, func(t *testing.T, rng *rand.Rand) bool {
-		o := oddfs.NewXFS(rng)
-		if !makeOdd(t, o.Odd, image) {
+		o := odds.NewXFS(rng)
+		if !makeOdd(t, o.FileSystem, image) {
 			return false
 		}
 		one := identifyImage(t, image)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"rootwc/internal/odds"
 	"rootwc/probes"
 )
 
@@ -286,12 +287,8 @@ func TestEntriesCannotBeMade(t *testing.T) {
 
 // TestRandomEntries has firmware of which any part is ours.
 func TestRandomEntries(t *testing.T) {
-	times := 200
-	if n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS")); err == nil {
-		times = n
-	}
-	for round := range times {
-		t.Run(fmt.Sprint(round), func(t *testing.T) { randomEntries(t, rand.New(rand.NewPCG(5, uint64(round)))) })
+	for round := range odds.Rounds(200) {
+		t.Run(fmt.Sprint(round), func(t *testing.T) { randomEntries(t, odds.Dice(round)) })
 	}
 }
 

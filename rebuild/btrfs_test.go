@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 	"rootwc/internal/run"
 	"rootwc/probes"
 )
@@ -52,22 +52,22 @@ func must(t *testing.T, commands ...[]string) {
 // each again on disks of other sizes.
 func TestRoundTripBtrfs(t *testing.T) {
 	need(t, "mkfs.btrfs", "btrfs", "wipefs", "chattr", "mount")
-	for round := range rounds(12) {
+	for round := range odds.Rounds(12) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
-			rng := dice(round)
-			args, sizes, _ := oddfs.NewBtrfs(rng)
+			rng := odds.Dice(round)
+			args, sizes, _ := odds.NewBtrfs(rng)
 			devices := loopDevices(t, sizes...)
 			t.Logf("%q on %v", args, sizes)
 			must(t, append(args, devices...))
 			dir := t.TempDir()
 			if round%4 > 0 {
 				must(t, append([]string{"btrfs", "device", "scan"}, devices...), []string{"mount", "-t", "btrfs", devices[0], dir})
-				inside := oddfs.Subvolumes(dir)
+				inside := odds.Subvolumes(dir)
 				if round%4 > 1 {
-					inside = append(inside, oddfs.Snapshots(dir)...)
+					inside = append(inside, odds.Snapshots(dir)...)
 				}
 				if round%2 > 0 {
-					inside = append(inside, oddfs.Quota(rng, dir)...)
+					inside = append(inside, odds.Quota(rng, dir)...)
 				}
 				for _, args := range inside {
 					if err := tool(args...); err != nil {

@@ -90,11 +90,11 @@ func insideGuest(t *testing.T) *lab {
 // that sfdisk alone would not make.
 func (l *lab) partitions(disk string, sizes ...int) (nodes []string) {
 	l.Helper()
-	t := &probes.Table{ID: probes.ID(odds.GUID(odds.Dice(len(disk) + int(disk[len(disk)-1])))), Disk: probes.Disk{Table: "gpt", Sector: 512, FirstLBA: 2048}}
+	t := &probes.Table{ID: probes.ID(odds.UUID(odds.Dice(len(disk) + int(disk[len(disk)-1])))), Disk: probes.Disk{Table: "gpt", Sector: 512, FirstLBA: 2048}}
 	at := uint64(2048)
 	for i, size := range sizes {
 		end := at + uint64(size)<<11 - 1
-		t.Partitions = append(t.Partitions, probes.TableEntry{ID: probes.ID(odds.GUID(odds.Dice(1000 + i))), Partition: probes.Partition{
+		t.Partitions = append(t.Partitions, probes.TableEntry{ID: probes.ID(odds.UUID(odds.Dice(1000 + i))), Partition: probes.Partition{
 			On: probes.Ref("disk." + t.ID), Number: i + 1, FirstLBA: at, LastLBA: end, Type: "0fc63daf-8483-4772-8e79-3d69d8477de4", Name: odds.Pick(odds.Dice(i), odds.Beyond...),
 		}})
 		nodes = append(nodes, PartitionDevice(disk, i+1))

@@ -11,11 +11,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 	"rootwc/internal/run"
 	"rootwc/probes"
 )
@@ -69,17 +68,6 @@ func need(t testing.TB, tools ...string) {
 		}
 	}
 }
-
-// rounds is how often a random test runs: ROOTWC_ROUNDS asks for more.
-func rounds(usual int) int {
-	if n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS")); err == nil {
-		return n
-	}
-	return usual
-}
-
-// dice are random numbers that are the same each time for a round.
-func dice(round int) *rand.Rand { return rand.New(rand.NewPCG(5, uint64(round))) }
 
 func tool(args ...string) error {
 	_, _, err := run.Output(context.Background(), run.Command{Args: args})
@@ -161,7 +149,7 @@ func do(t testing.TB, actions []Action) error {
 
 // roundTrip makes file systems with random options, and each again from what
 // is read of it. The tool refuses some options; only those it takes count.
-func roundTrip(t *testing.T, usual int, check []string, odd func(*rand.Rand) oddfs.Odd) {
+func roundTrip(t *testing.T, usual int, check []string, odd func(*rand.Rand) odds.FileSystem) {
 	t.Parallel()
 	dir := t.TempDir()
 	image := filepath.Join(dir, "image")
@@ -170,11 +158,11 @@ func roundTrip(t *testing.T, usual int, check []string, odd func(*rand.Rand) odd
 	if err := os.WriteFile(config, []byte("[defaults]\n[fs_types]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for seed, taken := 1, 0; taken < rounds(usual); seed++ {
-		if seed > 20+5*rounds(usual) {
+	for seed, taken := 1, 0; taken < odds.Rounds(usual); seed++ {
+		if seed > 20+5*odds.Rounds(usual) {
 			t.Fatalf("only %d of %d sets of options were taken", taken, seed)
 		}
-		o := odd(dice(seed))
+		o := odd(odds.Dice(seed))
 		blank(t, image, o.Size)
 		if !makeOdd(t, o, image, "MKE2FS_CONFIG="+config) {
 			continue
@@ -215,7 +203,7 @@ func roundTrip(t *testing.T, usual int, check []string, odd func(*rand.Rand) odd
 	t.Logf("%d with notes", noted)
 }
 
-func makeOdd(t testing.TB, o oddfs.Odd, image string, env ...string) bool {
+func makeOdd(t testing.TB, o odds.FileSystem, image string, env ...string) bool {
 	for _, args := range o.On(image) {
 		if _, _, err := run.Output(t.Context(), run.Command{Args: args, Env: append(env, o.Env...)}); err != nil {
 			return false
@@ -226,32 +214,32 @@ func makeOdd(t testing.TB, o oddfs.Odd, image string, env ...string) bool {
 
 func TestRoundTripExt(t *testing.T) {
 	need(t, "mke2fs", "tune2fs", "debugfs", "e2fsck", "wipefs")
-	roundTrip(t, 60, []string{"e2fsck", "-fn"}, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewExt(rng).Odd })
+	roundTrip(t, 60, []string{"e2fsck", "-fn"}, func(rng *rand.Rand) odds.FileSystem { return odds.NewExt(rng).FileSystem })
 }
 
 func TestRoundTripXFS(t *testing.T) {
 	need(t, "mkfs.xfs", "xfs_db", "xfs_repair", "wipefs")
-	roundTrip(t, 60, []string{"xfs_repair", "-n", "-f", "-o", "force_geometry"}, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewXFS(rng).Odd })
+	roundTrip(t, 60, []string{"xfs_repair", "-n", "-f", "-o", "force_geometry"}, func(rng *rand.Rand) odds.FileSystem { return odds.NewXFS(rng).FileSystem })
 }
 
 func TestRoundTripFAT(t *testing.T) {
 	need(t, "mkfs.fat", "fsck.fat", "wipefs")
-	roundTrip(t, 60, nil, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewFAT(rng).Odd })
+	roundTrip(t, 60, nil, func(rng *rand.Rand) odds.FileSystem { return odds.NewFAT(rng).FileSystem })
 }
 
 func TestRoundTripSwap(t *testing.T) {
 	need(t, "mkswap", "wipefs")
-	roundTrip(t, 30, nil, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewSwap(rng).Odd })
+	roundTrip(t, 30, nil, func(rng *rand.Rand) odds.FileSystem { return odds.NewSwap(rng).FileSystem })
 }
 
 func TestRoundTripExFAT(t *testing.T) {
 	need(t, "mkfs.exfat", "tune.exfat", "fsck.exfat", "wipefs")
-	roundTrip(t, 30, []string{"fsck.exfat", "-n"}, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewExFAT(rng).Odd })
+	roundTrip(t, 30, []string{"fsck.exfat", "-n"}, func(rng *rand.Rand) odds.FileSystem { return odds.NewExFAT(rng).FileSystem })
 }
 
 func TestRoundTripF2FS(t *testing.T) {
 	need(t, "mkfs.f2fs", "fsck.f2fs", "wipefs")
-	roundTrip(t, 30, nil, func(rng *rand.Rand) oddfs.Odd { return oddfs.NewF2FS(rng).Odd })
+	roundTrip(t, 30, nil, func(rng *rand.Rand) odds.FileSystem { return odds.NewF2FS(rng).FileSystem })
 }
 
 // TestRecorded makes again what the tools of several releases made, as far as

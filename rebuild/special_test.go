@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"rootwc/internal/oddfs"
+	"rootwc/internal/odds"
 	"rootwc/probes"
 )
 
@@ -158,7 +158,7 @@ func TestBtrfsSystem(t *testing.T) {
 	fs.Btrfs.Metadata, fs.Btrfs.System = "raid1", "single"
 	fs.Btrfs.Features = []string{"extref", "free-space-tree", "no-holes", "skinny-metadata"}
 	fs.Btrfs.Device = map[probes.ID]*probes.BtrfsDevice{"1": {Size: 280 << 20}, "4": {Size: 290 << 20}}
-	id := probes.ID(oddfs.UUID(dice(1)))
+	id := probes.ID(odds.UUID(odds.Dice(1)))
 	l, err := FileSystem(t.Context(), id, fs, devices, 0, t.TempDir())
 	if err != nil {
 		t.Fatal(err)

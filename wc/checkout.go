@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // CheckoutOptions says what [Work.Checkout] puts where.
@@ -102,7 +103,7 @@ func (w *Work) checkoutStage(opt CheckoutOptions) (*stage, *part, error) {
 		}
 		p = &part{Path: opt.Path, Stage: s.dir, User: user, Graft: true}
 		if !opt.DryRun {
-			p.URL = opt.URL
+			p.URL, p.Boot = opt.URL, bootID()
 		}
 		if err := w.note(p, s); err != nil { // first: what nobody knows of is never removed
 			return nil, nil, err
@@ -120,7 +121,9 @@ func (w *Work) checkoutStage(opt CheckoutOptions) (*stage, *part, error) {
 }
 
 // interruptedCheckout looks for the same checkout in the journal that an
-// interrupted verb has left, nil for none. One of another URL is given up.
+// interrupted verb has left, nil for none. One of another URL is given up; so is
+// one that a power cut may have torn: svn writes neither files nor its database
+// with fsync(2), and believes what the database says of them.
 func (w *Work) interruptedCheckout(opt CheckoutOptions) (*part, error) {
 	if err := w.openJournal(); err != nil {
 		return nil, err
@@ -128,7 +131,7 @@ func (w *Work) interruptedCheckout(opt CheckoutOptions) (*part, error) {
 	for i, p := range w.journal.Parts {
 		switch {
 		case p.Path != opt.Path || p.Place || w.stages[p] != nil:
-		case p.URL == opt.URL:
+		case p.URL == opt.URL && p.Boot != "" && p.Boot == bootID():
 			return p, nil
 		default:
 			w.journal.Parts = slices.Delete(w.journal.Parts, i, i+1)
@@ -136,6 +139,13 @@ func (w *Work) interruptedCheckout(opt CheckoutOptions) (*part, error) {
 		}
 	}
 	return nil, nil
+}
+
+// bootID names the time since the machine was started: random(4). It is "" where
+// that cannot be told.
+func bootID() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id))
 }
 
 // checkout fills the stage from the repository, or goes on filling it.

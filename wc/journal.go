@@ -36,6 +36,7 @@ type part struct {
 	Stage  string    `json:"stage"`
 	User   *run.User `json:"user,omitempty"`
 	URL    string    `json:"url,omitempty"`    // of a first checkout, which a later run takes up again
+	Boot   string    `json:"boot,omitempty"`   // during which that was begun, see [bootID]
 	Graft  bool      `json:"graft,omitempty"`  // put the stage's whole .svn in place, not its database alone
 	Files  bool      `json:"files,omitempty"`  // the files alone: the record stays as it is
 	Place  bool      `json:"place,omitempty"`  // the steps are complete and count

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,46 @@ func TestCutWrites(t *testing.T) {
 			s.mended(t, w, ref, false, false)
 		})
 	}
+}
+
+// TestTornCheckout leaves what a power cut makes of a checkout's stage: files and
+// texts of which the database knows, but whose content never reached the disk.
+func TestTornCheckout(t *testing.T) {
+	t.Parallel()
+	s := faultScenarioOf(t, "materialize")
+	w, ref := s.build(t)
+	w.reset(t)
+	if r := w.rootwc(t, "prepared", s.args...); !r.killed {
+		t.Fatalf("not killed: %v", r)
+	}
+	torn := 0
+	for _, p := range []string{"*/wc/etc/hostname", "*/wc/.svn/pristine/*/*"} {
+		files, err := filepath.Glob(w.state("stage/" + p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			torn++
+			if err := os.Truncate(file, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if torn < 5 {
+		t.Fatalf("%d files in the stage", torn)
+	}
+	journal, err := os.ReadFile(w.state("journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot := regexp.MustCompile(`"boot":"[^"]+"`)
+	if !boot.Match(journal) {
+		t.Fatalf("no boot in %s", journal)
+	}
+	if err := os.WriteFile(w.state("journal"), boot.ReplaceAll(journal, []byte(`"boot":"an earlier one"`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.mended(t, w, ref, true, true)
 }
 
 // TestDamagedRecords damages what is kept of conflicts and of withheld files.

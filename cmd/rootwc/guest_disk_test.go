@@ -9,6 +9,7 @@ import (
 // TestGuestDisk keeps a partition while the rest of its disk is made again, and
 // moves both to a larger disk, where one grows.
 func TestGuestDisk(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.disks = []vm.Disk{{Path: blankDisk(t, 300<<20), Serial: "SMALL"}, {Path: blankDisk(t, 600<<20), Serial: "LARGE"}}
 	l.run("keep and grow", `

@@ -166,6 +166,7 @@ const probe = `
 // TestGuestStorage takes the machine whose every layer is odd through its
 // life.
 func TestGuestStorage(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	disks, err := oddmachine.Disks(t.TempDir())
 	if err != nil {

@@ -3,15 +3,14 @@ package main
 import (
 	_ "embed"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"rootwc/internal/odds"
 	"rootwc/internal/vm"
 )
 
@@ -32,9 +31,10 @@ var (
 
 // TestGuestSystem throws away the disk of a machine. One command makes a blank
 // disk the same machine, which starts from that alone; and so it does when the
-// power fails on the way and the command is given again. ROOTWC_ROUNDS is how
-// often it fails.
+// power fails on the way, again and again, and the command is given once more.
+// ROOTWC_ROUNDS is how often it fails.
 func TestGuestSystem(t *testing.T) {
+	t.Parallel()
 	b := newBox(t)
 	b.save()
 
@@ -49,21 +49,24 @@ func TestGuestSystem(t *testing.T) {
 		t.Errorf("boot entries of the firmware:\n%s", strings.Join(entries, "\n"))
 	}
 
-	dice := rand.New(rand.NewPCG(1, 12))
-	for round := range powerCuts() {
-		t.Run(fmt.Sprintf("power cut %d", round+1), func(t *testing.T) {
-			b := b.in(t)
-			b.cut(round, r.Took-time.Duration(dice.Float64()*float64(r.Command)))
+	// a cut is one second after the command began at the earliest, and most are
+	// before it is done, though an attempt that goes on takes less
+	dice := odds.Dice(12)
+	moment := func() time.Duration {
+		return r.Took - r.Command + time.Second + time.Duration(0.9*dice.Float64()*float64(r.Command))
+	}
+	const most = 3
+	for left, n := odds.Rounds(10), 0; left > 0; n++ {
+		var cuts []time.Duration
+		for range min(left, most) {
+			cuts = append(cuts, moment())
+		}
+		left -= len(cuts)
+		t.Run(fmt.Sprintf("power cuts %d", n+1), func(t *testing.T) {
+			t.Parallel()
+			b.in(t).cut(cuts, []vm.Firmware{vm.BIOS, vm.UEFI}[n%2])
 		})
 	}
-}
-
-// powerCuts is how often the power fails.
-func powerCuts() int {
-	if n, err := strconv.Atoi(os.Getenv("ROOTWC_ROUNDS")); err == nil && n > 0 {
-		return n
-	}
-	return 2 // what ten minutes allow in emulation
 }
 
 // newBox installs the machine beside an empty repository.
@@ -159,24 +162,22 @@ func (b *box) starts(d debian, firmware vm.Firmware) string {
 	return r.Console
 }
 
-// cut has the power fail during a rebuild, gives the command again, and starts
-// the machine, in turns by BIOS and by UEFI.
-func (b *box) cut(round int, after time.Duration) {
+// cut has the power fail at several moments, each time in the attempt that goes
+// on from the one before, lets one attempt end, and starts the machine.
+func (b *box) cut(moments []time.Duration, firmware vm.Firmware) {
 	b.t.Helper()
 	fresh := b.blank()
-	first := b.rescue("the power fails", fresh, after)
-	if !first.Cut {
-		b.t.Logf("it was done before the power failed after %.0f s", after.Seconds())
-		if first.Status != 0 {
-			b.t.Fatalf("status %d\n%s", first.Status, first.Console)
+	for _, after := range append(moments, 0) {
+		r := b.rescue("an attempt", fresh, after)
+		if !r.Cut {
+			if r.Status != 0 {
+				b.t.Fatalf("status %d\n%s", r.Status, r.Console)
+			}
+			break
 		}
-	} else {
-		b.t.Logf("the power failed after %.0f s, at %q", after.Seconds(), lastStep(first.Console))
-		if again := b.rescue("the same command again", fresh, 0); again.Status != 0 {
-			b.t.Fatalf("status %d\n%s", again.Status, again.Console)
-		}
+		b.t.Logf("the power failed after %.0f s, at %q", after.Seconds(), lastStep(r.Console))
 	}
-	b.starts(fresh, []vm.Firmware{vm.BIOS, vm.UEFI}[round%2])
+	b.starts(fresh, firmware)
 }
 
 // lastStep is the last line that a console has of a step.

@@ -1,6 +1,6 @@
 // Package odds is chance for tests: numbers that are the same each time, names
-// that break out of whatever is not careful, and partition tables that no
-// person would make.
+// that break out of whatever is not careful, and partition tables, volume groups
+// and file systems that no person would make.
 package odds
 
 import (
@@ -47,11 +47,6 @@ var Hostile = []string{
 // Beyond are names that sfdisk does not write.
 var Beyond = []string{"💾", "𝕕𝕚𝕤𝕜 and more", "\U0010ffff"}
 
-// GUID is a random one.
-func GUID(r *rand.Rand) string {
-	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", r.Uint32(), r.IntN(1<<16), r.IntN(1<<16), r.IntN(1<<16), r.Int64N(1<<48))
-}
-
 // Table is the script of a random partition table for a disk of so many
 // sectors of 512 bytes, as sfdisk reads it: GPT or dos, with few or many
 // partitions, gaps, numbers in any order.
@@ -65,7 +60,7 @@ func Table(r *rand.Rand, sectors uint64) string {
 func gpt(r *rand.Rand, sectors uint64) string {
 	var b strings.Builder
 	count, first := 128, uint64(2048)
-	fmt.Fprintf(&b, "label: gpt\nlabel-id: %s\n", GUID(r))
+	fmt.Fprintf(&b, "label: gpt\nlabel-id: %s\n", UUID(r))
 	if r.IntN(3) == 0 {
 		count = 4 + r.IntN(250)
 		first = 2 + uint64(count+3)/4 + uint64(r.IntN(2000))
@@ -74,8 +69,8 @@ func gpt(r *rand.Rand, sectors uint64) string {
 	last := sectors - 2 - uint64(count+3)/4
 	numbers := r.Perm(count)
 	for i, s := range Spans(r, min(r.IntN(12), count), 1, first, last) {
-		kind := Pick(r, "linux", "uefi", "raid", "lvm", "21686148-6449-6E6F-744E-656564454649", GUID(r))
-		fmt.Fprintf(&b, "%d : start=%d, size=%d, type=%s, uuid=%s", numbers[i]+1, s[0], s[1]-s[0]+1, kind, GUID(r))
+		kind := Pick(r, "linux", "uefi", "raid", "lvm", "21686148-6449-6E6F-744E-656564454649", UUID(r))
+		fmt.Fprintf(&b, "%d : start=%d, size=%d, type=%s, uuid=%s", numbers[i]+1, s[0], s[1]-s[0]+1, kind, UUID(r))
 		if name := Pick(r, Hostile...); name != "" && r.IntN(3) > 0 {
 			b.WriteString(`, name="`)
 			for _, c := range []byte(string([]rune(name)[:min(36, len([]rune(name)))])) {

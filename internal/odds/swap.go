@@ -1,4 +1,4 @@
-package oddfs
+package odds
 
 import (
 	"fmt"
@@ -7,14 +7,14 @@ import (
 
 // Swap is a swap area.
 type Swap struct {
-	Odd
+	FileSystem
 	UUID, Label string
 	Page, Used  uint64 // bytes
 }
 
 // NewSwap may leave some of the device unused.
 func NewSwap(rng *rand.Rand) Swap {
-	o := Swap{Odd: Odd{Size: uint64(1<<20 + rng.IntN(1<<30))}}
+	o := Swap{FileSystem: FileSystem{Size: uint64(1<<20 + rng.IntN(1<<30))}}
 	mkswap := []string{"mkswap"}
 	o.Page = Pick[uint64](rng, 4096, 4096, 8192, 16384, 65536)
 	if o.Page != 4096 {

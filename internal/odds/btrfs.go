@@ -1,4 +1,4 @@
-package oddfs
+package odds
 
 import (
 	"math/rand/v2"

@@ -1,14 +1,12 @@
-// Package oddfs thinks of unusual file systems, for the tests of the packages
-// that read them and make them again.
-package oddfs
+package odds
 
 import (
 	"fmt"
 	"math/rand/v2"
 )
 
-// Odd is how a file system is made with tools.
-type Odd struct {
+// FileSystem is how an unusual one is made with tools.
+type FileSystem struct {
 	Size uint64     // of the device, in bytes
 	Make [][]string // commands, without the device
 	Last []string   // behind the device, in the first
@@ -16,7 +14,7 @@ type Odd struct {
 }
 
 // On are the commands for a device.
-func (o Odd) On(device string) [][]string {
+func (o FileSystem) On(device string) [][]string {
 	all := make([][]string, len(o.Make))
 	for i, args := range o.Make {
 		all[i] = append(args[:len(args):len(args)], device)
@@ -24,9 +22,6 @@ func (o Odd) On(device string) [][]string {
 	all[0] = append(all[0], o.Last...)
 	return all
 }
-
-// Pick is one of several.
-func Pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
 
 // Chance is true in so many of 100 cases.
 func Chance(rng *rand.Rand, percent int) bool { return rng.IntN(100) < percent }

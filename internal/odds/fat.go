@@ -1,4 +1,4 @@
-package oddfs
+package odds
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 // FAT is a FAT12, FAT16 or FAT32.
 type FAT struct {
-	Odd
+	FileSystem
 	Drive  int // -1 when it is not given
 	Backup int // 0 when it is not given
 }

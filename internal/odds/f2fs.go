@@ -1,4 +1,4 @@
-package oddfs
+package odds
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 // F2FS is an F2FS.
 type F2FS struct {
-	Odd
+	FileSystem
 	UUID, Label             string
 	Features, EncodingFlags []string
 	LargeNATBitmap          bool
@@ -18,7 +18,7 @@ type F2FS struct {
 
 // NewF2FS is for f2fs-tools 1.15.
 func NewF2FS(rng *rand.Rand) F2FS {
-	o := F2FS{Odd: Odd{Size: uint64(60+rng.IntN(600)) << 20}}
+	o := F2FS{FileSystem: FileSystem{Size: uint64(60+rng.IntN(600)) << 20}}
 	mkfs := []string{"mkfs.f2fs", "-f"}
 	option := func(percent int, words ...string) {
 		if Chance(rng, percent) {

@@ -1,4 +1,4 @@
-package oddfs
+package odds
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 // Ext is an ext2, ext3 or ext4.
 type Ext struct {
-	Odd
+	FileSystem
 	Label         string
 	EncodingFlags []string
 	OrphanFile    uint64 // blocks, when they are given
@@ -17,7 +17,7 @@ type Ext struct {
 
 // NewExt is for an empty mke2fs.conf.
 func NewExt(rng *rand.Rand) Ext {
-	o := Ext{Odd: Odd{Size: uint64(8+rng.IntN(300)) << 20}}
+	o := Ext{FileSystem: FileSystem{Size: uint64(8+rng.IntN(300)) << 20}}
 	var mke2fs []string
 	block := Pick(rng, 1024, 1024, 2048, 4096, 4096, 4096, 65536)
 	on := func(percent int, words ...string) (all []string) {

@@ -1,4 +1,4 @@
-package oddfs
+package odds
 
 import (
 	"fmt"
@@ -8,14 +8,14 @@ import (
 
 // ExFAT is an exFAT.
 type ExFAT struct {
-	Odd
+	FileSystem
 	Label string
 }
 
 // NewExFAT is for exfatprogs 1.2.
 func NewExFAT(rng *rand.Rand) ExFAT {
 	size := 1 + rng.IntN(2000) // MiB
-	o := ExFAT{Odd: Odd{Size: uint64(size) << 20}}
+	o := ExFAT{FileSystem: FileSystem{Size: uint64(size) << 20}}
 	mkfs := []string{"mkfs.exfat"}
 	if Chance(rng, 50) {
 		// mkfs.exfat makes what cannot be with clusters that are too large

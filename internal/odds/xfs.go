@@ -1,4 +1,4 @@
-package oddfs
+package odds
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 // XFS is an XFS.
 type XFS struct {
-	Odd
+	FileSystem
 	Label    string
 	LogGroup string // when not the middle one
 	MetaUUID string // when its UUID was changed
@@ -20,7 +20,7 @@ var XFSSmall = []string{"TEST_DEV=1", "TEST_DIR=1", "QA_CHECK_FS=1"}
 
 // NewXFS is for xfsprogs 6.
 func NewXFS(rng *rand.Rand) XFS {
-	o := XFS{Odd: Odd{Size: uint64(64+rng.IntN(1000)) << 20, Env: XFSSmall}}
+	o := XFS{FileSystem: FileSystem{Size: uint64(64+rng.IntN(1000)) << 20, Env: XFSSmall}}
 	var changed string
 	flag := func(name string) string { return fmt.Sprintf("%s=%d", name, rng.IntN(2)) }
 	block := Pick(rng, 1024, 2048, 4096, 4096, 65536)
