@@ -168,6 +168,10 @@ func (m vg) pvcreate(id probes.ID, pv PhysicalVolume, file string) Action {
 	if pv.MetadataSize > 0 {
 		args = append(args, "--metadatasize", fmt.Sprint(pv.MetadataSize, "b"))
 	}
+	if pv.BootloaderSize > 0 { // before it, LVM aligns the end of its text to a MiB, or to this
+		both := pv.BootloaderStart | pv.DataStart
+		args = append(args, "--dataalignment", fmt.Sprint(both&-both, "b"))
+	}
 	return m.lvm("pvcreate", append(args, pv.Device)...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -53,6 +54,13 @@ type Plan struct {
 	marks  map[probes.ID]uint64 // where the disks carry the mark
 	root   string
 	work   string
+}
+
+// Noted says whether a note is about a node, by its whole name: "vg0/home" is not
+// about "vg0/ho".
+func (p *Plan) Noted(node probes.Ref) bool {
+	about := regexp.MustCompile(`(^|[^\w+/-])` + regexp.QuoteMeta(string(node.ID())) + `($|[^\w+-])`)
+	return slices.ContainsFunc(p.Notes, about.MatchString)
 }
 
 // planner is a plan in the making.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -294,7 +293,7 @@ func (b *rebuilding) compare(filled bool) error {
 	unexplained := 0
 	for _, ch := range changes {
 		word := "explained above"
-		if !slices.ContainsFunc(b.plan.Notes, func(note string) bool { return strings.Contains(note, string(ch.Node.ID())) }) {
+		if !b.plan.Noted(ch.Node) {
 			word = "not expected"
 			unexplained++
 		}
