@@ -3,9 +3,11 @@ package main
 import (
 	_ "embed"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +41,7 @@ func TestGuestSystem(t *testing.T) {
 	b.save()
 
 	fresh := b.blank()
-	r := b.rescue("rebuild", fresh, 0)
+	r := b.rescue("rebuild", fresh, nil, 0)
 	if r.Status != 0 {
 		t.Fatalf("status %d\n%s", r.Status, r.Console)
 	}
@@ -49,24 +51,40 @@ func TestGuestSystem(t *testing.T) {
 		t.Errorf("boot entries of the firmware:\n%s", strings.Join(entries, "\n"))
 	}
 
-	// a cut is one second after the command began at the earliest, and most are
-	// before it is done, though an attempt that goes on takes less
-	dice := odds.Dice(12)
-	moment := func() time.Duration {
-		return r.Took - r.Command + time.Second + time.Duration(0.9*dice.Float64()*float64(r.Command))
+	points := moments(r.Console)
+	if len(points) < 20 {
+		t.Fatalf("%d moments of progress in\n%s", len(points), r.Console)
 	}
-	const most = 3
+	points = points[:len(points)-1] // after the last one there is not much
+	const most = 4
 	for left, n := odds.Rounds(10), 0; left > 0; n++ {
-		var cuts []time.Duration
-		for range min(left, most) {
-			cuts = append(cuts, moment())
-		}
-		left -= len(cuts)
+		cuts := min(left, most)
+		left -= cuts
 		t.Run(fmt.Sprintf("power cuts %d", n+1), func(t *testing.T) {
 			t.Parallel()
-			b.in(t).cut(cuts, []vm.Firmware{vm.BIOS, vm.UEFI}[n%2])
+			b.in(t).cut(points, cuts, odds.Dice(n), []vm.Firmware{vm.BIOS, vm.UEFI}[n%2])
 		})
 	}
+}
+
+// moments are what an attempt's console has of its progress, in that order:
+// steps, and each thousand of files.
+func moments(console string) []*regexp.Regexp {
+	var all []string
+	for _, m := range regexp.MustCompile(`\[\d+/\d+\] |(fetching|placing) (\d)(\d{3,})`).FindAllStringSubmatch(console, -1) {
+		text := regexp.QuoteMeta(m[0])
+		if m[1] != "" {
+			text = fmt.Sprintf(`%s %s\d{%d}\D`, m[1], m[2], len(m[3]))
+		}
+		if !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	points := make([]*regexp.Regexp, len(all))
+	for i, text := range all {
+		points[i] = regexp.MustCompile(text)
+	}
+	return points
 }
 
 // newBox installs the machine beside an empty repository.
@@ -126,12 +144,12 @@ func (b *box) blank() debian {
 }
 
 // rescue starts a rescue system on a machine, with the one command. The power
-// is cut after a time, if that is not 0.
-func (b *box) rescue(name string, d debian, cut time.Duration) *vm.Result {
+// is cut some time after the console has a text, if there is one.
+func (b *box) rescue(name string, d debian, cutAt *regexp.Regexp, after time.Duration) *vm.Result {
 	b.t.Helper()
 	return b.try(name, rescueScript, vm.Machine{
 		Disks: []vm.Disk{{Path: d.disk, Serial: "SECOND"}}, Firmware: vm.UEFI, Variables: d.variables,
-		Repositories: b.repositories, Env: []string{"MACHINE=" + machineURL}, CutAfter: cut,
+		Repositories: b.repositories, Env: []string{"MACHINE=" + machineURL}, CutAt: cutAt, CutAfter: after,
 	})
 }
 
@@ -162,29 +180,27 @@ func (b *box) starts(d debian, firmware vm.Firmware) string {
 	return r.Console
 }
 
-// cut has the power fail at several moments, each time in the attempt that goes
-// on from the one before, lets one attempt end, and starts the machine.
-func (b *box) cut(moments []time.Duration, firmware vm.Firmware) {
+// cut has the power fail so many times, each in the attempt that goes on from the
+// one before and somewhat later, lets one attempt end, and starts the machine.
+func (b *box) cut(points []*regexp.Regexp, cuts int, dice *rand.Rand, firmware vm.Firmware) {
 	b.t.Helper()
-	fresh := b.blank()
-	for _, after := range append(moments, 0) {
-		r := b.rescue("an attempt", fresh, after)
+	fresh, reached := b.blank(), -1
+	for left := cuts; left > 0; left-- {
+		next := min(reached+1+dice.IntN(1+(len(points)-reached-1)/left), len(points)-1)
+		after := time.Duration(dice.IntN(1500)) * time.Millisecond
+		r := b.rescue("an attempt", fresh, points[next], after)
 		if !r.Cut {
-			if r.Status != 0 {
-				b.t.Fatalf("status %d\n%s", r.Status, r.Console)
-			}
-			break
+			b.t.Fatalf("it was done before %q\n%s", points[next], r.Console)
 		}
-		b.t.Logf("the power failed after %.0f s, at %q", after.Seconds(), lastStep(r.Console))
+		b.t.Logf("the power failed %.1f s after %q", after.Seconds(), points[next])
+		for i, p := range points {
+			if p.MatchString(r.Console) {
+				reached = max(reached, i)
+			}
+		}
+	}
+	if r := b.rescue("the last attempt", fresh, nil, 0); r.Status != 0 {
+		b.t.Fatalf("status %d\n%s", r.Status, r.Console)
 	}
 	b.starts(fresh, firmware)
-}
-
-// lastStep is the last line that a console has of a step.
-func lastStep(console string) string {
-	lines := regexp.MustCompile(`\[\d+/\d+\] .*|(fetching|placing) [\d of]*|Materialized .*`).FindAllString(console, -1)
-	if len(lines) == 0 {
-		return "the beginning"
-	}
-	return lines[len(lines)-1]
 }

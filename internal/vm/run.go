@@ -196,10 +196,11 @@ func start(ctx context.Context, m Machine, args []string, result *Result) error 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	screen := &console{copy: m.Console, send: send, dialogue: m.Dialogue}
-	screen.on(m.CutAt, func() { stop(errCut) })
+	cut := func() { time.AfterFunc(m.CutAfter, func() { stop(errCut) }) } // of no effect when all is over
+	screen.on(m.CutAt, cut)
 	screen.on(m.Until, func() { stop(errReached) })
-	if m.CutAfter > 0 {
-		defer time.AfterFunc(m.CutAfter, func() { stop(errCut) }).Stop()
+	if m.CutAt == nil && m.CutAfter > 0 {
+		cut()
 	}
 
 	begin := time.Now()

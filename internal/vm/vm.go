@@ -90,9 +90,9 @@ type Machine struct {
 	// machine switches itself off.
 	Until *regexp.Regexp
 
-	// CutAfter and CutAt cut the power that long after the start of qemu, and
-	// when the console has this text: qemu is killed. What the guest had
-	// handed to its disks by then is in their images, what it had not is lost.
+	// CutAfter and CutAt cut the power that long after the start of qemu, or,
+	// with CutAt, after the console has this text: qemu is killed. What the guest
+	// had handed to its disks by then is in their images, what it had not is lost.
 	CutAfter time.Duration
 	CutAt    *regexp.Regexp
 
