@@ -34,6 +34,7 @@ func (w *faultWorld) interrupt(t *testing.T, after time.Duration, sig os.Signal,
 	defer timer.Stop()
 	err := cmd.Wait()
 	r := faultResult{args: c.Args, status: cmd.ProcessState.ExitCode(), out: out.String(), err: errs.String()}
+	r.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		t.Errorf("a child outlives rootwc: %v", r)
 	}
@@ -123,7 +124,7 @@ func (s *faultScenario) askToEnd(t *testing.T, w *faultWorld, ref *faultReferenc
 		r := w.interrupt(t, after, sig, s.args...)
 		t.Run(fmt.Sprintf("%d-%v-after-%v", i, sig, after.Round(100*time.Microsecond)), func(t *testing.T) {
 			switch {
-			case r.killed && after < 20*time.Millisecond: // before the signals are caught
+			case r.killed && r.cpu < 30*time.Millisecond: // before the signals are caught
 			case r.killed || r.status < 0:
 				t.Errorf("did not end in order: %v", r)
 			case r.status == ref.exit: // done all the same

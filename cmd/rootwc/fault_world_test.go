@@ -78,7 +78,8 @@ var faultBuilt struct {
 type faultResult struct {
 	args     []string
 	status   int
-	killed   bool // by SIGKILL
+	killed   bool // by a signal
+	cpu      time.Duration
 	out, err string
 }
 
