@@ -13,7 +13,7 @@ import (
 )
 
 // Conflict is a path whose incoming change could not be merged. The live file
-// is as the person left it; base, mine and theirs wait in the state directory.
+// is as it was; base, mine and theirs wait in the state directory.
 type Conflict struct {
 	Path     string `json:"path"` // relative to the machine's root
 	What     string `json:"what"` // "text", or a sentence
@@ -21,6 +21,9 @@ type Conflict struct {
 	// Recorded says that the working copy already records the incoming
 	// revision, so that resolving is only a matter of the live file.
 	Recorded bool `json:"recorded,omitempty"`
+	// Package names the package whose version theirs is, beside mine, the
+	// person's; "" where theirs is the repository's.
+	Package string `json:"package,omitempty"`
 
 	dir   string
 	sides map[string][]byte // base, mine and theirs on the way to storeConflict
@@ -48,7 +51,7 @@ func (s *State) storeConflict(c *Conflict, sides map[string][]byte) error {
 	for _, side := range []string{"base", "mine", "theirs"} {
 		var err error
 		if text := sides[side]; text != nil {
-			err = os.WriteFile(c.File(side), text, 0o600)
+			err = s.writeDurable(filepath.Join("conflicts", filepath.Base(c.dir), side), text)
 		} else if err = os.Remove(c.File(side)); errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
