@@ -34,6 +34,33 @@ type Installed struct {
 	// dpkg --add-architecture has added.
 	Architectures []string
 	Packages      []*Package // by [Package.Key], then version
+
+	// Repositories are where the packages come from, by "URI SUITE" (apt) or by
+	// name. A user name or password in a URI is left out.
+	Repositories map[string]*Repository
+	// Keys are the digests, "sha256:…", of the files whose keys are trusted.
+	Keys map[string]string
+	// Enabled and Masked are the systemd units that start by links in
+	// /etc/systemd/system, and those that cannot start.
+	Enabled, Masked []string
+	// Flatpak are the names of remotes by the ref of an application that is
+	// installed for all users, "app/org.gimp.GIMP/x86_64/stable".
+	Flatpak map[string]string
+	// Snap are the revisions of snaps by name.
+	Snap map[string]string
+
+	// Findings are what is odd, a sentence each; they are not in the text.
+	Findings []string
+}
+
+// Repository is a place that packages come from.
+type Repository struct {
+	Files      []string `toml:"files"`      // that name it
+	URIs       []string `toml:"uris"`       // where its name does not say
+	Types      []string `toml:"types"`      // "deb", "deb-src"
+	Components []string `toml:"components"` // "main", "contrib"
+	SignedBy   []string `toml:"signed-by"`  // key files by their paths below the root, or fingerprints
+	Unsigned   bool     `toml:"unsigned"`   // nobody checks where its packages come from
 }
 
 // Package is an installed package.
@@ -92,20 +119,33 @@ func (in *Installed) sort() {
 	})
 }
 
-// Read reads what is installed below a root; [ErrNone] where nothing is. The
-// first database that holds a package counts: a Debian may have the program
-// rpm without being made with it.
+// managers read databases. The first one that holds a package counts: a Debian
+// may have the program rpm without being made with it.
+var managers = []struct {
+	packages     func(context.Context, *os.Root) (*Installed, error)
+	repositories func(*Installed, *os.Root) error
+}{
+	{readDpkg, readAptSources},
+}
+
+// Read reads what is installed below a root; [ErrNone] where nothing is.
 func Read(ctx context.Context, root *os.Root) (*Installed, error) {
-	for _, read := range []func(context.Context, *os.Root) (*Installed, error){readDpkg} {
-		in, err := read(ctx, root)
+	for _, m := range managers {
+		in, err := m.packages(ctx, root)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && len(in.Packages) == 0 {
 			continue
 		}
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = m.repositories(in, root)
+		}
+		if err == nil {
+			err = readUnits(in, root)
+		}
+		if err == nil {
+			err = errors.Join(readFlatpaks(in, root), readSnaps(in, root))
 		}
 		in.sort()
-		return in, nil
+		return in, err
 	}
 	return nil, ErrNone
 }
