@@ -7,8 +7,9 @@
 //
 // The package decides and reads; it changes no file of a machine. What is a
 // conffile, and which texts were shipped, is what the package managers have
-// recorded: see [ReadShipped]. [Validator] lets a program of the machine look
-// at a text before it is placed.
+// recorded, on the machine now ([Machine.Now]) and in its repository before
+// ([Machine.Before]). A [Sandbox] lets a program of the machine look at a merged
+// text before that is placed.
 package conffiles
 
 import (
@@ -27,6 +28,7 @@ const (
 	Theirs   Verdict = "theirs"   // the person has changed nothing: the package's text
 	Merged   Verdict = "merged"   // both have changed it, in different places
 	Conflict Verdict = "conflict" // a person has to decide
+	Left     Verdict = "left"     // not enough is known of it: nothing is done
 )
 
 // Case is one conffile in its versions.

@@ -13,28 +13,26 @@ type Leftover struct {
 	// Saved says that it is the person's version, put aside for the package's;
 	// else it is the package's, and the person's was left in place.
 	Saved bool
-	// Unfinished says that the package manager may still come for it by itself.
-	Unfinished bool
 }
 
 // suffixes are those of dpkg(1) (--force-confold and --force-confnew), ucf(1),
-// rpm(8) and pacman(8). dpkg unpacks to .dpkg-new and configures later.
+// rpm(8) and pacman(8), and whether the file is one that was saved.
 var suffixes = []struct {
-	suffix            string
-	saved, unfinished bool
+	suffix string
+	saved  bool
 }{
-	{".dpkg-dist", false, false},
-	{".dpkg-new", false, true},
-	{".dpkg-old", true, false},
-	{".ucf-dist", false, false},
-	{".ucf-new", false, false},
-	{".ucf-old", true, false},
-	{".rpmnew", false, false},
-	{".rpmsave", true, false},
-	{".rpmorig", true, false},
-	{".pacnew", false, false},
-	{".pacsave", true, false},
-	{".pacorig", true, false},
+	{".dpkg-dist", false},
+	{".dpkg-new", false},
+	{".dpkg-old", true},
+	{".ucf-dist", false},
+	{".ucf-new", false},
+	{".ucf-old", true},
+	{".rpmnew", false},
+	{".rpmsave", true},
+	{".rpmorig", true},
+	{".pacnew", false},
+	{".pacsave", true},
+	{".pacorig", true},
 }
 
 // numberedSave are the further ones that pacman keeps of a file: "f.pacsave.1".
@@ -46,7 +44,7 @@ func ParseLeftover(path string) (Leftover, bool) {
 	for _, s := range suffixes {
 		of, ok := strings.CutSuffix(plain, s.suffix)
 		if ok && of != "" && !strings.HasSuffix(of, "/") {
-			return Leftover{Path: path, Of: of, Saved: s.saved, Unfinished: s.unfinished}, true
+			return Leftover{Path: path, Of: of, Saved: s.saved}, true
 		}
 	}
 	return Leftover{}, false

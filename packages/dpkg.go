@@ -59,6 +59,9 @@ func readDpkg(_ context.Context, root *os.Root) (*Installed, error) {
 		p.Wanted = !pulled[p.Name+":"+architecture]
 		p.divert(diverted)
 	}
+	if err == nil {
+		err = in.readUcf(root)
+	}
 	return in, err
 }
 
