@@ -32,8 +32,12 @@ type Conflict struct {
 // conflictFile holds the conflict's description beside base, mine and theirs.
 const conflictFile = "conflict.json"
 
+// SideNames are the versions of a conflict.
+var SideNames = []string{"base", "mine", "theirs"}
+
 // File is the absolute path of "base", "mine" or "theirs"; the file is there
-// only when that side has one.
+// only when that side has one. Other names are for whoever works on the
+// conflict; all of them go when it ends.
 func (c *Conflict) File(side string) string { return filepath.Join(c.dir, side) }
 
 // conflictDir is named by a hash: a path may hold more bytes than a name.
@@ -48,7 +52,7 @@ func (s *State) storeConflict(c *Conflict, sides map[string][]byte) error {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return fmt.Errorf("cannot keep the conflict of %q: %w", c.Path, cause(err))
 	}
-	for _, side := range []string{"base", "mine", "theirs"} {
+	for _, side := range SideNames {
 		var err error
 		if text := sides[side]; text != nil {
 			err = s.writeDurable(filepath.Join("conflicts", filepath.Base(c.dir), side), text)

@@ -83,6 +83,13 @@ func (t *Tree) Recorded(path string) ([]byte, error) {
 	return os.ReadFile(pristinePath(c.dir, s.row.checksum))
 }
 
+// Ask stores a conflict between a person's version of a file and a package's,
+// for [Work.Resolve].
+func (w *Work) Ask(path string, s *Sides) error {
+	c := &Conflict{Path: path, What: s.What, Package: s.Package, Recorded: true}
+	return w.tree.State.storeConflict(c, s.texts())
+}
+
 // Replace gives files a new text, or removes them. What the working copies
 // record stays as it is, so that the changes show until they are committed.
 // Everything that goes is kept under the state directory.

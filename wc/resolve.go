@@ -12,22 +12,27 @@ import (
 // ResolveOptions says how [Work.Resolve] ends a conflict.
 type ResolveOptions struct {
 	Path   string
-	Accept string // mine, theirs, base, working or text
-	Text   []byte // for text: what a person or a program has merged
+	Accept string // mine, theirs, base, working or [AcceptText]
+	Text   []byte // what a person or a program has merged
 	DryRun bool
 }
 
 // ErrNoConflict is returned by [Work.Resolve] for a path without a conflict.
 var ErrNoConflict = errors.New("it is not in conflict")
 
-// Accepts lists the words for [ResolveOptions.Accept], svn's own among them.
+// Accepts lists the words by which a person says how a conflict ends, svn's own
+// among them. For merged and edit the caller makes the text, see [AcceptText].
 var Accepts = map[string]string{
 	"mine": "mine", "mine-full": "mine", "theirs": "theirs", "theirs-full": "theirs", "base": "base", "working": "working",
+	"merged": "merged", "edit": "edit", "e": "edit",
 }
+
+// AcceptText takes [ResolveOptions.Text].
+const AcceptText = "text"
 
 // Resolve ends a conflict: "working" takes the live file as it is now, "mine"
 // as it was when the conflict arose, "theirs" the repository's version, "base"
-// the version that both came from, "text" the text of the options. The working
+// the version that both came from, [AcceptText] the text of the options. The working
 // copy then records the incoming revision. In a conflict with a package "mine"
 // is the person's version and "theirs" the package's.
 func (w *Work) Resolve(ctx context.Context, opt ResolveOptions) (*Result, error) {
@@ -90,7 +95,7 @@ func (w *Work) advance(ctx context.Context, s *stage, c *Copy, rel string, confl
 	if _, err := s.svn(ctx, nil, append(args, "--", target(rel))...); err != nil {
 		return err
 	}
-	if accept != "mine" && accept != "working" && accept != "text" {
+	if accept != "mine" && accept != "working" && accept != AcceptText {
 		return nil
 	}
 	return s.editProperties(ctx, rel, n) // what a person has set by hand stays set
@@ -109,7 +114,7 @@ func (w *Work) planResolution(ctx context.Context, s *stage, c *Copy, rel string
 		return w.planPackage(s, rel, conflict, opt)
 	}
 	switch accept {
-	case "text":
+	case AcceptText:
 		return w.planText(ctx, s, c, rel, opt.Text)
 	case "working":
 		plan := &planner{tree: w.tree, stage: s, live: s.live, path: s.path}
@@ -168,7 +173,7 @@ func (w *Work) planPackage(s *stage, rel string, conflict *Conflict, opt Resolve
 	switch opt.Accept {
 	case "working":
 		return &planner{tree: w.tree, stage: s, live: s.live, path: s.path}, nil
-	case "text":
+	case AcceptText:
 		return w.putText(s, rel, opt.Text)
 	}
 	text, err := os.ReadFile(conflict.File(opt.Accept))

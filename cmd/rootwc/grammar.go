@@ -40,6 +40,7 @@ type grammar struct {
 	Revert      revertCmd      `cmd:"" help:"Put paths back to what was last committed."`
 	Restore     restoreCmd     `cmd:"" help:"Bring back a path as it was at a date or revision."`
 	Log         logCmd         `cmd:"" help:"Show the revisions of the machine or of a path."`
+	Merge       mergeCmd       `cmd:"" help:"Merge what package managers have left beside configuration files: .dpkg-dist, .ucf-dist, .rpmnew, .pacnew and their like."`
 	Resolve     resolveCmd     `cmd:"" help:"End a conflict."`
 	Repair      repairCmd      `cmd:"" help:"Restore owners, modes, ACLs and attributes as committed."`
 	Externals   externalsCmd   `cmd:"" help:"Working copies below the root: list, add, remove, pin, unpin."`

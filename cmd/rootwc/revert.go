@@ -74,25 +74,6 @@ func (a *app) resultsJSON(results []*wc.Result) error {
 	return a.json(doc)
 }
 
-// conflictsJSON lists the conflicts.
-func (a *app) conflictsJSON(t *wc.Tree, conflicts []*wc.Conflict) error {
-	docs := []conflictDoc{}
-	for _, k := range conflicts {
-		d := conflictDoc{Path: k.Path, What: k.What}
-		for side, file := range map[string]*string{"base": &d.Base, "mine": &d.Mine, "theirs": &d.Theirs} {
-			if k.Has(side) {
-				*file = k.File(side)
-			}
-		}
-		docs = append(docs, d)
-	}
-	return a.json(struct {
-		Format    string        `json:"format"`
-		Root      string        `json:"root"`
-		Conflicts []conflictDoc `json:"conflicts"`
-	}{jsonFormat, t.Root, docs})
-}
-
 // undone runs a verb that puts paths back.
 func undone(a *app, verb string, operands []string, dryRun bool, how func(*wc.Work, context.Context, wc.RevertOptions) ([]*wc.Result, error)) (results []*wc.Result, err error) {
 	t, w, err := a.begin(verb)
