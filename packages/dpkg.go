@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"strings"
@@ -23,8 +24,9 @@ const (
 // readDpkg reads dpkg's and apt's databases.
 func readDpkg(_ context.Context, root *os.Root) (*Installed, error) {
 	in := &Installed{Manager: Apt}
+	var needed map[string]bool
 	err := readFile(root, dpkgStatus, func(r io.Reader) (err error) {
-		in.Packages, err = parseDpkgStatus(r)
+		in.Packages, needed, err = parseDpkgStatus(r)
 		return err
 	})
 	if err != nil {
@@ -56,7 +58,9 @@ func readDpkg(_ context.Context, root *os.Root) (*Installed, error) {
 			architecture = native // as apt has it there
 		}
 		p.Foreign = architecture != native
-		p.Wanted = !pulled[p.Name+":"+architecture]
+		p.marked = !pulled[p.Name+":"+architecture]
+		p.Wanted = p.marked && !(p.library && needed[p.Name])
+		p.Recommended = !p.Wanted && !needed[p.Name]
 		p.divert(diverted)
 	}
 	if err == nil {
@@ -82,8 +86,10 @@ func nativeArchitecture(all []*Package) string {
 }
 
 // parseDpkgStatus reads the packages that are installed, in whatever state;
-// those of which only configuration files are left are not.
-func parseDpkgStatus(r io.Reader) (all []*Package, err error) {
+// those of which only configuration files are left are not. The names of those
+// that others depend on are needed.
+func parseDpkgStatus(r io.Reader) (all []*Package, needed map[string]bool, err error) {
+	depends, provides := map[string]bool{}, map[string][]string{}
 	err = readControl(r, func(f paragraph) error {
 		state := strings.Fields(f["status"]) // "install ok installed"
 		if len(state) != 3 || f["package"] == "" {
@@ -92,15 +98,46 @@ func parseDpkgStatus(r io.Reader) (all []*Package, err error) {
 		if state[2] == "not-installed" || state[2] == "config-files" {
 			return nil
 		}
-		p := &Package{Name: f["package"], Architecture: f["architecture"], Version: f["version"], Held: state[0] == "hold"}
+		p := &Package{
+			Name: f["package"], Architecture: f["architecture"], Version: f["version"], Held: state[0] == "hold",
+			Broken:  state[2] != "installed" && !strings.HasPrefix(state[2], "triggers-"),
+			library: path.Base(f["section"]) == "libs" || path.Base(f["section"]) == "oldlibs",
+		}
 		if !validName(p.Name) || !validName(p.Architecture) || !validVersion(p.Version) {
 			return fmt.Errorf("package %.60q of architecture %.60q has version %.60q, which no package has", p.Name, p.Architecture, p.Version)
 		}
 		p.Conffiles, err = parseConffiles(f["conffiles"])
 		all = append(all, p)
+		for name := range relations(f["pre-depends"] + "," + f["depends"]) {
+			depends[name] = true
+		}
+		for name := range relations(f["provides"]) {
+			provides[p.Name] = append(provides[p.Name], name)
+		}
 		return err
-	}, "package", "status", "architecture", "version", "conffiles")
-	return all, err
+	}, "package", "status", "architecture", "version", "section", "pre-depends", "depends", "provides", "conffiles")
+	for name, others := range provides {
+		for _, other := range others {
+			depends[name] = depends[name] || depends[other]
+		}
+	}
+	return all, depends, err
+}
+
+// relations are the names in a field such as Depends, deb-control(5): "a (>= 1)
+// | b:any, c".
+func relations(field string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for one := range strings.FieldsFuncSeq(field, func(r rune) bool { return r == ',' || r == '|' }) {
+			one = strings.TrimSpace(one)
+			if end := strings.IndexAny(one, " (:"); end >= 0 {
+				one = one[:end]
+			}
+			if one != "" && !yield(one) {
+				return
+			}
+		}
+	}
 }
 
 // parseConffiles reads the field of dpkg's status: "PATH MD5", and "obsolete"

@@ -69,8 +69,17 @@ type Package struct {
 	Architecture string // "amd64", "all"; as the package manager has it
 	Version      string // whole: with epoch and release where there are any
 	Foreign      bool   // of another architecture than the machine
-	Wanted       bool   // somebody asked for it; else another package has pulled it in
-	Held         bool   // kept from upgrades: apt-mark hold
+	// Wanted is a package that somebody asked for. A library that others depend
+	// on is none, though installers mark all that they install so: nobody asks
+	// for one by itself, and the next release has another in its place.
+	Wanted bool
+	// Recommended is a package that nobody asked for, and that no other depends
+	// on: it came as a recommendation, or stayed from an earlier version.
+	Recommended bool
+	Held        bool // kept from upgrades: apt-mark hold
+	Broken      bool // an interrupted run has left it half installed or unconfigured
+	marked      bool // the mark itself, of apt-mark manual
+	library     bool // by its section
 	// Conffiles are the configuration files of the package, by their paths below
 	// the root without a leading slash, with the digest of the text that this
 	// version of the package ships: "md5:" and 32 hexadecimal digits, or

@@ -28,9 +28,10 @@ type record struct {
 	Flatpak       map[string]string      `toml:"flatpak"`
 	Snap          map[string]string      `toml:"snap"`
 	// Versions by [Package.Key]; more than one, of a kernel, with blanks between.
-	Wanted    map[string]string            `toml:"wanted"`
-	PulledIn  map[string]string            `toml:"pulled-in"`
-	Conffiles map[string]map[string]string `toml:"conffiles"`
+	Wanted      map[string]string            `toml:"wanted"`
+	Recommended map[string]string            `toml:"recommended"`
+	PulledIn    map[string]string            `toml:"pulled-in"`
+	Conffiles   map[string]map[string]string `toml:"conffiles"`
 }
 
 // Write writes the canonical text: equal machines give equal bytes.
@@ -39,13 +40,17 @@ func (in *Installed) Write(w io.Writer) error {
 		Format: Format, Manager: in.Manager, Architectures: in.Architectures,
 		Enabled: in.Enabled, Masked: in.Masked, Repository: in.Repositories, Keys: in.Keys,
 		Flatpak: in.Flatpak, Snap: in.Snap,
-		Wanted: map[string]string{}, PulledIn: map[string]string{}, Conffiles: map[string]map[string]string{},
+		Wanted: map[string]string{}, Recommended: map[string]string{}, PulledIn: map[string]string{},
+		Conffiles: map[string]map[string]string{},
 	}
 	for _, p := range in.Packages {
 		key := p.Key()
 		versions := r.PulledIn
-		if p.Wanted {
+		switch {
+		case p.Wanted:
 			versions = r.Wanted
+		case p.Recommended:
+			versions = r.Recommended
 		}
 		versions[key] = strings.TrimLeft(versions[key]+" "+p.Version, " ")
 		if p.Held && !slices.Contains(r.Held, key) {
@@ -80,11 +85,10 @@ func Parse(text []byte) (*Installed, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	for _, wanted := range []bool{true, false} {
-		versions := map[bool]map[string]string{true: r.Wanted, false: r.PulledIn}[wanted]
+	for i, versions := range r.versions() {
 		for key, list := range versions {
 			for _, version := range strings.Fields(list) {
-				p := &Package{Version: version, Wanted: wanted, Held: slices.Contains(r.Held, key), Conffiles: r.Conffiles[key]}
+				p := &Package{Version: version, Wanted: i == 0, Recommended: i == 1, Held: slices.Contains(r.Held, key), Conffiles: r.Conffiles[key]}
 				p.Name, p.Architecture, p.Foreign = strings.Cut(key, ":")
 				in.Packages = append(in.Packages, p)
 			}
@@ -94,18 +98,25 @@ func Parse(text []byte) (*Installed, error) {
 	return in, nil
 }
 
+func (r *record) versions() []map[string]string {
+	return []map[string]string{r.Wanted, r.Recommended, r.PulledIn}
+}
+
 // check takes only names that can do no harm as arguments of a program.
 func (r *record) check() error {
 	if !slices.Contains([]string{Apt, Dnf, Pacman}, r.Manager) {
 		return fmt.Errorf("manager %.60q is not known", r.Manager)
 	}
-	names := slices.Concat(r.Architectures, r.Held, slices.Collect(maps.Keys(r.Wanted)), slices.Collect(maps.Keys(r.PulledIn)), slices.Collect(maps.Keys(r.Conffiles)))
+	names := slices.Concat(r.Architectures, r.Held, slices.Sorted(maps.Keys(r.Conffiles)))
+	for _, versions := range r.versions() {
+		names = slices.AppendSeq(names, maps.Keys(versions))
+	}
 	for _, name := range slices.Sorted(slices.Values(names)) {
 		if !validKey(name) {
 			return fmt.Errorf("%.60q is no name of a package", name)
 		}
 	}
-	for _, versions := range []map[string]string{r.Wanted, r.PulledIn} {
+	for _, versions := range r.versions() {
 		for _, key := range slices.Sorted(maps.Keys(versions)) {
 			list := strings.Fields(versions[key])
 			if len(list) == 0 || slices.ContainsFunc(list, func(v string) bool { return !validVersion(v) }) {
