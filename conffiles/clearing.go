@@ -68,10 +68,19 @@ func (m *Machine) clear(ctx context.Context, left Leftover, taken bool) (*Cleari
 	case bytes.Equal(c.Live.Text, c.File.Text):
 		c.Verdict, c.Why = Same, "the same as "+left.Of
 		return c, nil
+	}
+	now, owned := m.Now[c.Path]
+	switch {
+	case left.Saved:
+	case !owned:
+		return c.leave("no installed package ships %s", c.Path), nil
+	case !now.Digest.Matches(c.File.Text): // of an upgrade before the last, or not finished
+		return c.leave("it is not what %s %s ships", now.Package, now.Version), nil
+	}
+	switch {
 	case taken:
 		return c.leave("%s has to be settled first: rootwc resolve, then rootwc merge again", left.Of), nil
-	}
-	if left.Saved {
+	case left.Saved:
 		return c, m.saved(ctx, c)
 	}
 	return c, m.shipped(ctx, c)
@@ -84,15 +93,7 @@ func (c *Clearing) leave(format string, args ...any) *Clearing {
 
 // shipped decides about a package's version beside the person's.
 func (m *Machine) shipped(ctx context.Context, c *Clearing) error {
-	now, owned := m.Now[c.Path]
-	switch {
-	case !owned:
-		c.leave("no installed package ships %s", c.Path)
-		return nil
-	case !now.Digest.Matches(c.File.Text): // of an upgrade before the last, or not finished
-		c.leave("it is not what %s %s ships", now.Package, now.Version)
-		return nil
-	case c.Live == nil:
+	if c.Live == nil {
 		c.Verdict, c.Why = Mine, c.Path+" was removed here"
 		return nil
 	}
@@ -100,7 +101,7 @@ func (m *Machine) shipped(ctx context.Context, c *Clearing) error {
 	if err != nil {
 		return err
 	}
-	out, err := m.judge(ctx, Case{Path: c.Path, Mine: c.Live.Text, Theirs: c.File.Text, Old: old, Base: m.base(c.Path, now.Package, m.Tree.FindText)})
+	out, err := m.judge(ctx, Case{Path: c.Path, Mine: c.Live.Text, Theirs: c.File.Text, Old: old, Base: m.base(c.Path, c.Package, m.Tree.FindText)})
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (m *Machine) shipped(ctx context.Context, c *Clearing) error {
 	case Merged:
 		c.Text = out.Text
 	case Conflict:
-		c.Conflict = &wc.Sides{What: out.Why, Package: now.Package, Base: out.Base, Mine: c.Live.Text, Theirs: c.File.Text}
+		c.Conflict = &wc.Sides{What: out.Why, Package: c.Package, Base: out.Base, Mine: c.Live.Text, Theirs: c.File.Text}
 	}
 	return nil
 }

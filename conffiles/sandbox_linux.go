@@ -1,6 +1,7 @@
 package conffiles
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -88,10 +89,14 @@ func (s Sandbox) run(ctx context.Context, v *Validator, conffile string, text []
 			done <- fmt.Errorf("%w by %s: no sandbox for it: %w", ErrUnchecked, v.Args[0], err)
 			return
 		}
-		_, _, err := run.Output(ctx, run.Command{
+		out, _, err := run.Output(ctx, run.Command{
 			Args: v.Args, Dir: "/", Stdin: strings.NewReader(""), Kill: true,
 			Env: []string{"PATH=/" + strings.Join(programs, ":/"), "HOME=/", "TMPDIR=/tmp"},
 		})
+		var failed *run.Error
+		if errors.As(err, &failed) && failed.Stderr == "" { // named-checkconf and testparm explain there
+			failed.Stderr = string(bytes.TrimSpace(out))
+		}
 		done <- err
 	}()
 	return <-done

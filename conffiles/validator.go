@@ -23,7 +23,7 @@ type Validator struct {
 // named-checkconf(1), rsyslogd(8), testparm(1), logrotate(8).
 var validators = []Validator{
 	{Paths: []string{"etc/ssh/sshd_config", "etc/ssh/sshd_config.d/*.conf"}, Args: []string{"sshd", "-t"}, Dirs: []string{"run/sshd"}},
-	{Paths: []string{"etc/sudoers", "etc/sudoers.d/*"}, Args: []string{"visudo", "--check", "--quiet"}},
+	{Paths: []string{"etc/sudoers", "etc/sudoers.d/*"}, Args: []string{"visudo", "--check"}},
 	{Paths: []string{"etc/logrotate.conf", "etc/logrotate.d/*"}, Args: []string{"logrotate", "--debug", "/etc/logrotate.conf"}},
 	{Paths: []string{"etc/samba/smb.conf"}, Args: []string{"testparm", "--suppress-prompt"}},
 	{
