@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"rootwc/internal/page"
 )
 
 // Boot is how a machine starts: what the firmware knows, and what of the files
@@ -27,10 +29,10 @@ type Boot struct {
 }
 
 // Write writes the page as [Layout.Write] does a layout.
-func (b *Boot) Write(w io.Writer) error { return writePage(w, b) }
+func (b *Boot) Write(w io.Writer) error { return page.Write(w, b) }
 
 // ParseBoot reads what [Boot.Write] wrote.
-func ParseBoot(text []byte) (*Boot, error) { return readPage[Boot](text) }
+func ParseBoot(text []byte) (*Boot, error) { return page.Read[Boot](text, Format) }
 
 // CompareBoot lists what differs, in the order of the text.
 func CompareBoot(old, now *Boot) (changes []Change) {
@@ -138,12 +140,12 @@ func (r *bootReader) entries(options *EFIOptions) map[ID]*EFIEntry {
 		all[id] = &e
 		p := r.layout.Partition[ID(e.PARTUUID)]
 		if p == nil {
-			r.find("boot entry %s %s starts from partition %s, which is not in the layout", id, quote(e.Label), e.PARTUUID)
+			r.find("boot entry %s %s starts from partition %s, which is not in the layout", id, page.Quote(e.Label), e.PARTUUID)
 			continue
 		}
 		e.Partition, e.PARTUUID = Ref("partition."+e.PARTUUID), ""
 		if want := p.place(); o.Place.Number != want.Number || o.Place.FirstLBA != want.FirstLBA || o.Place.Sectors != want.Sectors {
-			r.find("boot entry %s %s has another place for %s than the partition table", id, quote(e.Label), e.Partition)
+			r.find("boot entry %s %s has another place for %s than the partition table", id, page.Quote(e.Label), e.Partition)
 		}
 	}
 	return all
@@ -160,7 +162,7 @@ func (l *Layout) Option(e *EFIEntry) ([]byte, error) {
 	id := e.Partition.ID()
 	p := l.Partition[id]
 	if p == nil {
-		return nil, fmt.Errorf("no partition %s", quote(string(id)))
+		return nil, fmt.Errorf("no partition %s", page.Quote(string(id)))
 	}
 	return e.Encode(string(id), p.place())
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"rootwc/internal/page"
 )
 
 // Change is one difference between two pages.
@@ -70,7 +72,7 @@ func (n node) name() string {
 }
 
 func quoteIfOdd(s string) string {
-	if q := quote(s); q != `"`+s+`"` || strings.ContainsAny(s, " \t") {
+	if q := page.Quote(s); q != `"`+s+`"` || strings.ContainsAny(s, " \t") {
 		return q
 	}
 	return s
@@ -84,7 +86,7 @@ func differences(prefix string, old, now reflect.Value) (words []string) {
 		if reflect.DeepEqual(a.Interface(), b.Interface()) {
 			continue
 		}
-		name := prefix + strings.ReplaceAll(key(f), "-", " ")
+		name := prefix + strings.ReplaceAll(page.Key(f), "-", " ")
 		switch {
 		case f.Type.Kind() == reflect.Map:
 			words = append(words, mapDifferences(name, a, b)...)
@@ -92,7 +94,7 @@ func differences(prefix string, old, now reflect.Value) (words []string) {
 			words = append(words, differences("", a.Elem(), b.Elem())...)
 		case f.Type.Kind() == reflect.Pointer:
 			words = append(words, name+" appeared or is gone")
-		case key(f) == "size":
+		case page.Key(f) == "size":
 			words = append(words, prefix+change(f, a, b))
 		default:
 			words = append(words, name+" "+change(f, a, b))
@@ -119,7 +121,7 @@ func mapDifferences(name string, old, now reflect.Value) (words []string) {
 			ids = append(ids, id.String())
 		}
 	}
-	slices.SortFunc(ids, compareIDs)
+	slices.SortFunc(ids, page.CompareIDs)
 	for _, id := range slices.Compact(ids) {
 		k := reflect.ValueOf(ID(id))
 		a, b := old.MapIndex(k), now.MapIndex(k)

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"rootwc/internal/page"
 )
 
 // node is a node of any kind.
@@ -21,16 +23,16 @@ type node struct {
 func (l *Layout) nodes() iter.Seq[node] { return nodesOf(l) }
 
 // nodesOf goes over the maps of a page.
-func nodesOf(page any) iter.Seq[node] {
+func nodesOf(of any) iter.Seq[node] {
 	return func(yield func(node) bool) {
-		v := reflect.ValueOf(page).Elem()
+		v := reflect.ValueOf(of).Elem()
 		for i := range v.NumField() {
 			if v.Field(i).Kind() != reflect.Map {
 				continue
 			}
-			kind := key(v.Type().Field(i))
+			kind := page.Key(v.Type().Field(i))
 			ids := v.Field(i).MapKeys()
-			slices.SortFunc(ids, func(a, b reflect.Value) int { return compareIDs(a.String(), b.String()) })
+			slices.SortFunc(ids, func(a, b reflect.Value) int { return page.CompareIDs(a.String(), b.String()) })
 			for _, id := range ids {
 				n := node{Ref(kind + "." + id.String()), kind, ID(id.String()), v.Field(i).MapIndex(id).Elem()}
 				if !yield(n) {
@@ -111,7 +113,7 @@ func joinRefs(refs []Ref) string {
 func (l *Layout) put(n node) {
 	v := reflect.ValueOf(l).Elem()
 	for i := range v.NumField() {
-		if v.Field(i).Kind() == reflect.Map && key(v.Type().Field(i)) == n.kind {
+		if v.Field(i).Kind() == reflect.Map && page.Key(v.Type().Field(i)) == n.kind {
 			v.Field(i).SetMapIndex(reflect.ValueOf(n.id), n.value.Addr())
 		}
 	}

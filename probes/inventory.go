@@ -1,6 +1,10 @@
 package probes
 
-import "io"
+import (
+	"io"
+
+	"rootwc/internal/page"
+)
 
 // Inventory is the hardware of a machine. It is a page of its own, because it
 // is expected to differ after a rebuild.
@@ -10,7 +14,7 @@ type Inventory struct {
 }
 
 // Write writes the inventory as [Layout.Write] does a layout.
-func (i *Inventory) Write(w io.Writer) error { return writePage(w, i) }
+func (i *Inventory) Write(w io.Writer) error { return page.Write(w, i) }
 
 // ParseInventory reads what [Inventory.Write] wrote.
-func ParseInventory(text []byte) (*Inventory, error) { return readPage[Inventory](text) }
+func ParseInventory(text []byte) (*Inventory, error) { return page.Read[Inventory](text, Format) }

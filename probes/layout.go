@@ -1,6 +1,11 @@
 package probes
 
-import "strings"
+import (
+	"io"
+	"strings"
+
+	"rootwc/internal/page"
+)
 
 // Format is the version of the texts of a [Layout], a [Boot] and an
 // [Inventory]: readers refuse another major one.
@@ -43,6 +48,21 @@ type Layout struct {
 	Swap       map[ID]*Swap       `toml:"swap"`
 	Mount      map[ID]*Mount      `toml:"mount"`
 	Unknown    map[ID]*Unknown    `toml:"unsupported"`
+}
+
+// Write writes the layout as TOML: kinds and keys in the order of their
+// definition, nodes by ID, one fact a line, nothing that is zero. Equal layouts
+// give equal bytes.
+func (l *Layout) Write(w io.Writer) error { return page.Write(w, l) }
+
+// Read reads a layout. An unknown key is an error with its line, and so is
+// another major format.
+func Read(text []byte) (*Layout, error) {
+	l, err := page.Read[Layout](text, Format)
+	if err != nil {
+		return nil, err
+	}
+	return l, l.check()
 }
 
 // Mount is a file system in its place. Its ID is the path.

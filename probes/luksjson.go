@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"rootwc/internal/page"
 )
 
 // The JSON area of a LUKS2 header, as far as it is recorded. Numbers of 64 bits
@@ -113,7 +115,7 @@ func (l *LUKS) readJSON(text []byte) error {
 	}
 	for id, t := range area.Tokens {
 		slots := append([]string(nil), t.Keyslots...)
-		slices.SortFunc(slots, compareIDs)
+		slices.SortFunc(slots, page.CompareIDs)
 		l.Token[id] = &LUKSToken{Type: t.Type, Slots: slots}
 		if text, ok := t.Description.(string); ok && t.Type == TokenKeyring {
 			l.Token[id].Description = text

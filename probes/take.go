@@ -101,10 +101,12 @@ func readOne[T any](recorded fs.FS, name string, read func([]byte) (*T, error)) 
 	}
 	page, err := read(text)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path.Join(Dir, name), err)
+		return nil, unreadable(path.Join(Dir, name), err)
 	}
 	return page, nil
 }
+
+func unreadable(name string, err error) error { return fmt.Errorf("cannot read %s: %w", name, err) }
 
 func exists(recorded fs.FS, name string) bool {
 	_, err := fs.Stat(recorded, name)
@@ -225,6 +227,11 @@ func (l *Layout) refers(name string) bool {
 
 // Differs tells whether [Taken.Write] would change something.
 func (t *Taken) Differs() bool { return t.Err == nil && len(t.files)+len(t.gone) > 0 }
+
+// Drifted tells whether that is news: of packages, other versions are none.
+func (t *Taken) Drifted() bool {
+	return t.Differs() && (t.Name != PackagesName || !t.Recorded || len(t.Changes) > 0)
+}
 
 // Write puts the texts into the directory [Dir] below a root: only what
 // changed, each file whole or not at all, and the one that names the others

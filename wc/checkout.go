@@ -17,6 +17,7 @@ type CheckoutOptions struct {
 	Revision string // "" is HEAD
 	Peg      string // "" is HEAD
 	DryRun   bool
+	Decide   Decider // about files that are there with other content; nil: the repository's take their place
 }
 
 // Checkout makes a working copy at a directory that may hold files already:
@@ -58,6 +59,11 @@ func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, erro
 	}
 	for _, c := range plan.clashes {
 		r.Refused = append(r.Refused, Refused{joinPath(opt.Path, c.rel), c.why})
+	}
+	if opt.Decide != nil {
+		if err := w.decide(ctx, plan, opt, r); err != nil {
+			return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+		}
 	}
 	r.Notes = plan.notes
 	r.changes(plan)

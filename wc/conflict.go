@@ -13,7 +13,7 @@ import (
 )
 
 // Conflict is a path whose incoming change could not be merged. The live file
-// is as the person left it; base, mine and theirs wait in the state directory.
+// is as it was; base, mine and theirs wait in the state directory.
 type Conflict struct {
 	Path     string `json:"path"` // relative to the machine's root
 	What     string `json:"what"` // "text", or a sentence
@@ -21,6 +21,9 @@ type Conflict struct {
 	// Recorded says that the working copy already records the incoming
 	// revision, so that resolving is only a matter of the live file.
 	Recorded bool `json:"recorded,omitempty"`
+	// Package names the package whose version theirs is, beside mine, the
+	// person's; "" where theirs is the repository's.
+	Package string `json:"package,omitempty"`
 
 	dir   string
 	sides map[string][]byte // base, mine and theirs on the way to storeConflict
@@ -29,8 +32,12 @@ type Conflict struct {
 // conflictFile holds the conflict's description beside base, mine and theirs.
 const conflictFile = "conflict.json"
 
+// SideNames are the versions of a conflict.
+var SideNames = []string{"base", "mine", "theirs"}
+
 // File is the absolute path of "base", "mine" or "theirs"; the file is there
-// only when that side has one.
+// only when that side has one. Other names are for whoever works on the
+// conflict; all of them go when it ends.
 func (c *Conflict) File(side string) string { return filepath.Join(c.dir, side) }
 
 // conflictDir is named by a hash: a path may hold more bytes than a name.
@@ -45,10 +52,10 @@ func (s *State) storeConflict(c *Conflict, sides map[string][]byte) error {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return fmt.Errorf("cannot keep the conflict of %q: %w", c.Path, cause(err))
 	}
-	for _, side := range []string{"base", "mine", "theirs"} {
+	for _, side := range SideNames {
 		var err error
 		if text := sides[side]; text != nil {
-			err = os.WriteFile(c.File(side), text, 0o600)
+			err = s.writeDurable(filepath.Join("conflicts", filepath.Base(c.dir), side), text)
 		} else if err = os.Remove(c.File(side)); errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}

@@ -162,6 +162,9 @@ type identity struct {
 	Mode     uint32 `json:"mode,omitempty"`
 }
 
+// regular says whether a regular file was there.
+func (id identity) regular() bool { return id.Mode&unix.S_IFMT == unix.S_IFREG }
+
 func (l *live) identity() identity {
 	if !l.exists {
 		return identity{}

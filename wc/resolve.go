@@ -12,22 +12,29 @@ import (
 // ResolveOptions says how [Work.Resolve] ends a conflict.
 type ResolveOptions struct {
 	Path   string
-	Accept string // mine, theirs, base or working
+	Accept string // mine, theirs, base, working or [AcceptText]
+	Text   []byte // what a person or a program has merged
 	DryRun bool
 }
 
 // ErrNoConflict is returned by [Work.Resolve] for a path without a conflict.
 var ErrNoConflict = errors.New("it is not in conflict")
 
-// Accepts lists the words for [ResolveOptions.Accept], svn's own among them.
+// Accepts lists the words by which a person says how a conflict ends, svn's own
+// among them. For merged and edit the caller makes the text, see [AcceptText].
 var Accepts = map[string]string{
 	"mine": "mine", "mine-full": "mine", "theirs": "theirs", "theirs-full": "theirs", "base": "base", "working": "working",
+	"merged": "merged", "edit": "edit", "e": "edit",
 }
+
+// AcceptText takes [ResolveOptions.Text].
+const AcceptText = "text"
 
 // Resolve ends a conflict: "working" takes the live file as it is now, "mine"
 // as it was when the conflict arose, "theirs" the repository's version, "base"
-// the version that both came from. The working copy then records the incoming
-// revision.
+// the version that both came from, [AcceptText] the text of the options. The working
+// copy then records the incoming revision. In a conflict with a package "mine"
+// is the person's version and "theirs" the package's.
 func (w *Work) Resolve(ctx context.Context, opt ResolveOptions) (*Result, error) {
 	t := w.tree
 	all, err := t.State.conflicts()
@@ -52,7 +59,7 @@ func (w *Work) Resolve(ctx context.Context, opt ResolveOptions) (*Result, error)
 			return nil, fmt.Errorf("cannot resolve %q: %w", opt.Path, err)
 		}
 	}
-	plan, err := w.planResolution(ctx, s, c, rel, conflict, opt.Accept)
+	plan, err := w.planResolution(ctx, s, c, rel, conflict, opt)
 	if err != nil {
 		return nil, fmt.Errorf("cannot resolve %q: %w", opt.Path, err)
 	}
@@ -88,7 +95,7 @@ func (w *Work) advance(ctx context.Context, s *stage, c *Copy, rel string, confl
 	if _, err := s.svn(ctx, nil, append(args, "--", target(rel))...); err != nil {
 		return err
 	}
-	if accept != "mine" && accept != "working" {
+	if accept != "mine" && accept != "working" && accept != AcceptText {
 		return nil
 	}
 	return s.editProperties(ctx, rel, n) // what a person has set by hand stays set
@@ -101,8 +108,14 @@ func (c *Copy) propertyConflict(rel string) bool {
 	return n != nil && n.base() != nil && n.base().kind == kindDir && n.top().opDepth == 0 && n.visible()
 }
 
-func (w *Work) planResolution(ctx context.Context, s *stage, c *Copy, rel string, conflict *Conflict, accept string) (*planner, error) {
+func (w *Work) planResolution(ctx context.Context, s *stage, c *Copy, rel string, conflict *Conflict, opt ResolveOptions) (*planner, error) {
+	accept := opt.Accept
+	if conflict.Package != "" {
+		return w.planPackage(s, rel, conflict, opt)
+	}
 	switch accept {
+	case AcceptText:
+		return w.planText(ctx, s, c, rel, opt.Text)
 	case "working":
 		plan := &planner{tree: w.tree, stage: s, live: s.live, path: s.path}
 		return plan, w.adopt(ctx, s, c, rel)
@@ -127,24 +140,59 @@ func (w *Work) planResolution(ctx context.Context, s *stage, c *Copy, rel string
 	case "mine", "base":
 		return w.planSide(ctx, s, c, rel, conflict, accept)
 	}
-	return nil, fmt.Errorf("%q is no way to resolve: mine, theirs, base or working", accept)
+	return nil, fmt.Errorf("internal error: %q is no way to resolve", accept)
 }
 
-// planSide puts a kept text in place of the live file, when it differs.
+// planSide puts a kept text in place of the live file.
 func (w *Work) planSide(ctx context.Context, s *stage, c *Copy, rel string, conflict *Conflict, side string) (*planner, error) {
-	plan := &planner{tree: w.tree, stage: s, live: s.live, path: s.path, takeAll: true}
 	text, err := os.ReadFile(conflict.File(side))
 	if errors.Is(err, os.ErrNotExist) {
 		if side == "mine" { // there was no text: a deletion, a symlink, a directory
-			return plan, w.adopt(ctx, s, c, rel)
+			return &planner{tree: w.tree, stage: s, live: s.live, path: s.path, takeAll: true}, w.adopt(ctx, s, c, rel)
 		}
-		return nil, errors.New("there is no common base of both sides")
+		return nil, errNoBase
 	}
 	if err != nil {
 		return nil, err
 	}
-	err = as(s.user, func() error {
-		if err := s.root.RemoveAll(rel); err != nil {
+	return w.planText(ctx, s, c, rel, text)
+}
+
+// planText is putText, and a path that the repository has no more is added again.
+func (w *Work) planText(ctx context.Context, s *stage, c *Copy, rel string, text []byte) (*planner, error) {
+	plan, err := w.putText(s, rel, text)
+	if err == nil && len(plan.steps) == 0 {
+		err = w.adopt(ctx, s, c, rel)
+	}
+	return plan, err
+}
+
+// planPackage resolves a conflict with a package, about which the repository
+// has nothing to say: the file may even be one that is withheld.
+func (w *Work) planPackage(s *stage, rel string, conflict *Conflict, opt ResolveOptions) (*planner, error) {
+	switch opt.Accept {
+	case "working":
+		return &planner{tree: w.tree, stage: s, live: s.live, path: s.path}, nil
+	case AcceptText:
+		return w.putText(s, rel, opt.Text)
+	}
+	text, err := os.ReadFile(conflict.File(opt.Accept))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errNoBase
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w.putText(s, rel, text)
+}
+
+var errNoBase = errors.New("there is no common base of both sides")
+
+// putText puts a text in place of the live file, when it differs.
+func (w *Work) putText(s *stage, rel string, text []byte) (*planner, error) {
+	plan := &planner{tree: w.tree, stage: s, live: s.live, path: s.path, takeAll: true}
+	err := as(s.user, func() error {
+		if err := errors.Join(s.root.RemoveAll(rel), s.mkdirs(parentOf(rel))); err != nil {
 			return err
 		}
 		return s.root.WriteFile(rel, text, 0o600)
@@ -162,7 +210,7 @@ func (w *Work) planSide(ctx context.Context, s *stage, c *Copy, rel string, conf
 	}
 	if l.exists && l.values.Kind == metadata.File {
 		if same, err := plan.sameContent(rel, metadata.File); err != nil || same {
-			return plan, errors.Join(err, w.adopt(ctx, s, c, rel))
+			return plan, err
 		}
 	}
 	plan.add(step{Act: actPut, Rel: rel, Expect: l.identity(), Want: &want})

@@ -11,6 +11,7 @@ type Result struct {
 	WorkingCopy string   // path
 	Revision    int64    // it is at this revision now
 	Changes     []Change // sorted by path
+	Kept        []Change // what was decided to stay as it is; sorted by path
 	Conflicts   []*Conflict
 	Refused     []Refused // left alone for safety
 	Unset       []string  // metadata that could not be set
@@ -44,7 +45,7 @@ func (r *Result) changes(p *planner) {
 		case actRemove, actRmdir:
 			ch.Letter = 'D'
 		case actMkdir, actPut:
-			ch.Letter = p.letter(s)
+			ch.Letter, ch.Note = p.letter(s), s.Note
 		case actMeta:
 			ch.Letter, ch.Note = 'M', s.Note
 		}

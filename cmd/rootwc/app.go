@@ -26,6 +26,7 @@ type app struct {
 
 	tree      *wc.Tree             // the last one opened
 	externals []externals.External // after open
+	decide    wc.Decider           // about files that a checkout finds in place; nil in most verbs
 }
 
 // open opens the root with all its working copies, for reading.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 
-	"rootwc/internal/run"
 	"rootwc/probes"
 	"rootwc/system"
 	"rootwc/wc"
@@ -59,12 +58,21 @@ func (c *commitCmd) Run(a *app) (err error) {
 			return err
 		}
 	}
+	message, told, err := tellDecided(t, plan, len(rels) == 0, message)
+	if err != nil {
+		return err
+	}
 	done, err := plan.Run(a.ctx, message)
 	if err != nil {
 		for _, one := range done {
 			a.tellCommitted(one)
 		}
 		return err
+	}
+	if plan.Sends() {
+		if err := t.State.Decide(told); err != nil {
+			return err
+		}
 	}
 	return errors.Join(c.tell(a, plan, done), late)
 }
@@ -114,23 +122,9 @@ const ignoredBelow = "--This line, and those below, will be ignored--"
 
 // edit opens the editor with the changes listed, as svn does.
 func (a *app) edit(plan *wc.Commit) (string, error) {
-	editor := ""
-	for _, name := range []string{"SVN_EDITOR", "VISUAL", "EDITOR"} {
-		if editor = os.Getenv(name); editor != "" {
-			break
-		}
-	}
-	in, isFile := a.stdin.(*os.File)
-	if !isFile || !isTerminal(in) {
-		if editor == "" {
-			return "", wc.Hint(errors.New("cannot ask for a log message: standard input is no terminal"), "give one with -m or -F")
-		}
-	}
+	editor := a.editor()
 	if editor == "" {
-		editor = "editor"
-		if _, found := run.Look(editor); !found {
-			editor = "vi"
-		}
+		return "", wc.Hint(errors.New("cannot ask for a log message: standard input is no terminal"), "give one with -m or -F")
 	}
 	f, err := os.CreateTemp("", "rootwc-commit-*.txt")
 	if err != nil {
@@ -148,11 +142,7 @@ func (a *app) edit(plan *wc.Commit) (string, error) {
 	if err := f.Close(); err != nil {
 		return "", fmt.Errorf("cannot write the log message: %w", err)
 	}
-	a.progress.clear()
-	stdin, stdout := os.Stdin, os.Stdout
-	// the editor's variable may hold arguments: svn hands it to a shell too
-	err = run.Interactive(a.ctx, run.Command{Args: []string{"/bin/sh", "-c", editor + ` "$1"`, "sh", f.Name()}}, stdin, stdout, os.Stderr)
-	if err != nil {
+	if err := a.openEditor(editor, f.Name()); err != nil {
 		return "", fmt.Errorf("cannot commit: the editor failed, nothing was sent: %w", err)
 	}
 	text, err := os.ReadFile(f.Name())

@@ -7,7 +7,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"rootwc/probes"
 	"rootwc/rebuild/export"
 )
 
@@ -40,10 +39,11 @@ type grammar struct {
 	Revert      revertCmd      `cmd:"" help:"Put paths back to what was last committed."`
 	Restore     restoreCmd     `cmd:"" help:"Bring back a path as it was at a date or revision."`
 	Log         logCmd         `cmd:"" help:"Show the revisions of the machine or of a path."`
+	Merge       mergeCmd       `cmd:"" help:"Merge what package managers have left beside configuration files: .dpkg-dist, .ucf-dist, .rpmnew, .pacnew and their like."`
 	Resolve     resolveCmd     `cmd:"" help:"End a conflict."`
 	Repair      repairCmd      `cmd:"" help:"Restore owners, modes, ACLs and attributes as committed."`
 	Externals   externalsCmd   `cmd:"" help:"Working copies below the root: list, add, remove, pin, unpin."`
-	Probe       probeCmd       `cmd:"" help:"Write down what is no file: partition tables, RAID, encryption, LVM, file systems."`
+	Probe       probeCmd       `cmd:"" help:"Write down what is no file: partition tables, RAID, encryption, LVM, file systems, packages."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Set up a machine's disks again, as its probes say."`
 	Materialize materializeCmd `cmd:"" aliases:"reconstruct" help:"Bring a machine's tree back on a fresh install."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with this installation."`
@@ -53,7 +53,7 @@ type grammar struct {
 
 // helpWords are what the texts of help above name.
 var helpWords = kong.Vars{
-	"version": version(), "probes": strings.Join(probes.Names, ", "), "exports": strings.Join(export.Formats(), ", "), "rescue": rescueMount,
+	"version": version(), "probes": strings.Join(probeNames, ", "), "exports": strings.Join(export.Formats(), ", "), "rescue": rescueMount,
 }
 
 // release is set by the linker in a release build.

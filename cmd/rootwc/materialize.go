@@ -17,6 +17,7 @@ type materializeCmd struct {
 	Plan     bool   `help:"Only print what would happen."`
 	DryRun   bool   `name:"dry-run" hidden:""`
 	JSON     bool   `name:"json" help:"With --check: answer in JSON."`
+	Validate bool   `help:"Let every program of the root that can check a merged configuration file do so."`
 	Rebuild  bool   `help:"From a rescue system: set the machine's disks up first, as its probes say, and make it start. The root is then /mnt, unless --root names another place."`
 	rebuildOptions
 }
@@ -54,6 +55,7 @@ func (c *materializeCmd) Run(a *app) (err error) {
 		return fmt.Errorf("cannot materialize: %w", err)
 	}
 	defer end(t, w, &err)
+	defer a.decideConffiles(t, c.Validate, c.Plan || c.DryRun)()
 	m := &materializer{app: a, tree: t, work: w, plan: c.Plan || c.DryRun, quiet: c.JSON}
 	if err := m.root(c); err != nil {
 		return err
@@ -126,7 +128,7 @@ func (m *materializer) root(c *materializeCmd) error {
 		}
 		return nil
 	}
-	r, err := m.work.Checkout(m.app.ctx, wc.CheckoutOptions{URL: url, Revision: c.Revision, DryRun: m.plan})
+	r, err := m.work.Checkout(m.app.ctx, wc.CheckoutOptions{URL: url, Revision: c.Revision, DryRun: m.plan, Decide: m.app.decide})
 	if err != nil {
 		return err
 	}
@@ -383,7 +385,9 @@ func (m *materializer) planExternals(c *materializeCmd) error {
 		if _, err := m.tree.Attach(e.Path); err == nil {
 			continue
 		}
-		r, err := m.work.PlanCheckout(m.app.ctx, checkoutOptions(e))
+		opt := checkoutOptions(e)
+		opt.Decide = m.app.decide
+		r, err := m.work.PlanCheckout(m.app.ctx, opt)
 		if err != nil {
 			m.failed = append(m.failed, err)
 			m.app.warn("%v", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"rootwc/packages"
 	"rootwc/probes"
 	"rootwc/wc"
 )
@@ -24,8 +26,8 @@ type probeCmd struct {
 // Run writes down what is no file on the machine.
 func (c *probeCmd) Run(a *app) (err error) {
 	for _, name := range c.Names {
-		if !slices.Contains(probes.Names, name) {
-			return fmt.Errorf("cannot probe %q: the probes are %s", name, strings.Join(probes.Names, ", "))
+		if !slices.Contains(probeNames, name) {
+			return fmt.Errorf("cannot probe %q: the probes are %s", name, strings.Join(probeNames, ", "))
 		}
 	}
 	t, w, err := c.begin(a)
@@ -38,8 +40,11 @@ func (c *probeCmd) Run(a *app) (err error) {
 		defer end(t, w, &err)
 	}
 	taken, err := a.takeProbes(t, c.Names, c.Disks)
-	if err != nil {
+	if err != nil && (len(taken) == 0 || len(c.Names) > 0 || !notHere(err)) {
 		return fmt.Errorf("cannot probe: %w", err)
+	}
+	if err != nil {
+		t.Detail("not everything is probed: %v", err)
 	}
 	if !c.Check && !c.DryRun {
 		if err := writeProbes(t, taken); err != nil {
@@ -52,11 +57,10 @@ func (c *probeCmd) Run(a *app) (err error) {
 		}
 	}
 	if c.JSON {
-		err = a.json(probesDoc{jsonFormat, t.Root, probeDocs(taken)})
-	} else {
-		c.tell(a, taken)
+		return errors.Join(a.json(probesDoc{jsonFormat, t.Root, probeDocs(taken)}), c.outcome(taken))
 	}
-	return errors.Join(err, c.outcome(taken))
+	c.tell(a, taken)
+	return c.outcome(taken)
 }
 
 // begin opens the root. It need not be a working copy: the texts are of use
@@ -81,7 +85,7 @@ func (c *probeCmd) outcome(taken []*probes.Taken) error {
 		if p.Err != nil {
 			failed = append(failed, p.Name)
 		}
-		differs = differs || p.Differs()
+		differs = differs || p.Drifted()
 	}
 	switch {
 	case len(failed) > 0:
@@ -121,8 +125,39 @@ func (a *app) tellProbe(p *probes.Taken) {
 	}
 }
 
-// takeProbes takes probes of the machine that the root is of.
-func (a *app) takeProbes(t *wc.Tree, names, disks []string) ([]*probes.Taken, error) {
+// probeNames are all probes: those of the machine's disks, and that of what is
+// installed.
+var probeNames = append(slices.Clone(probes.Names), probes.PackagesName)
+
+func ofDisks(name string) bool { return name != probes.PackagesName }
+
+// takeProbes takes probes of the root and of the machine that it is of. With an
+// error about the machine's disks come those that need none.
+func (a *app) takeProbes(t *wc.Tree, names, disks []string) (taken []*probes.Taken, err error) {
+	root, err := os.OpenRoot(t.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	recorded, err := fs.Sub(root.FS(), probes.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 || slices.ContainsFunc(names, ofDisks) {
+		taken, err = a.takeDisks(t, recorded, names, disks)
+	}
+	if len(names) == 0 || slices.Contains(names, probes.PackagesName) {
+		p := probes.TakePackages(a.ctx, root, recorded)
+		if errors.Is(p.Err, packages.ErrNone) {
+			return taken, cmp.Or(err, p.Err)
+		}
+		taken = append(taken, p)
+	}
+	return taken, err
+}
+
+// takeDisks takes the probes of the machine that the root is of.
+func (a *app) takeDisks(t *wc.Tree, recorded fs.FS, names, disks []string) ([]*probes.Taken, error) {
 	place, err := filepath.EvalSymlinks(t.Root)
 	if err != nil {
 		return nil, err
@@ -141,15 +176,6 @@ func (a *app) takeProbes(t *wc.Tree, names, disks []string) ([]*probes.Taken, er
 	}
 	if place != "/" && len(m.Only) == 0 {
 		m.Only, m.Besides = m.Besides, nil
-	}
-	root, err := os.OpenRoot(t.Root)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	recorded, err := fs.Sub(root.FS(), probes.Dir)
-	if err != nil {
-		return nil, err
 	}
 	return probes.Take(a.ctx, m, recorded, names), nil
 }
@@ -215,7 +241,7 @@ func probeDocs(taken []*probes.Taken) []probeDoc {
 			d.State, d.Error = "failed", p.Err.Error()
 		case !p.Recorded:
 			d.State = "unrecorded"
-		case p.Differs():
+		case p.Drifted():
 			d.State = "drift"
 		}
 		docs = append(docs, d)
@@ -229,10 +255,7 @@ func probeDocs(taken []*probes.Taken) []probeDoc {
 // that may be wrong now.
 func (a *app) refreshProbes(t *wc.Tree, dryRun bool) error {
 	taken, err := a.takeProbes(t, nil, nil)
-	if err != nil {
-		if errors.Is(err, probes.ErrNoStorage) {
-			return nil
-		}
+	if err != nil && !notHere(err) {
 		return fmt.Errorf("cannot probe: %w", err)
 	}
 	var stale []string
@@ -263,7 +286,12 @@ func (a *app) refreshProbes(t *wc.Tree, dryRun bool) error {
 
 // inReview are the probes that a status compares. Another disk in the place of
 // an old one is no change of the machine: the next commit records it.
-var inReview = []string{"storage", "boot"}
+var inReview = []string{"storage", "boot", probes.PackagesName}
+
+// notHere is the error of a root that has nothing of the kind to record.
+func notHere(err error) bool {
+	return errors.Is(err, probes.ErrNoStorage) || errors.Is(err, packages.ErrNone)
+}
 
 // startProbes takes probes beside a status of the whole root; the function that
 // it returns waits for them. Those of disks that the user may not read are left
@@ -283,7 +311,7 @@ func (a *app) startProbes(t *wc.Tree, rels []string) (wait func() []*probes.Take
 	}()
 	return func() []*probes.Taken {
 		got := <-done
-		if got.err != nil && !errors.Is(got.err, probes.ErrNoStorage) {
+		if got.err != nil && !notHere(got.err) {
 			t.Detail("probes are not compared: %v", got.err)
 		}
 		return slices.DeleteFunc(got.taken, func(p *probes.Taken) bool {

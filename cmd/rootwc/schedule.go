@@ -66,6 +66,9 @@ func (a *app) tellResult(r *wc.Result) {
 	for _, ch := range r.Changes {
 		a.line(ch.Letter, ch.Path, ch.Note)
 	}
+	for _, k := range r.Kept {
+		a.line(k.Letter, k.Path, k.Note)
+	}
 	for _, n := range r.Notes {
 		a.warn("%s", n)
 	}

@@ -39,7 +39,7 @@ func (c *statusCmd) Run(a *app) error {
 	}
 	wrong := a.wrongExternals(rels)
 	taken := look()
-	differences := len(wrong) > 0 || slices.ContainsFunc(taken, (*probes.Taken).Differs)
+	differences := len(wrong) > 0 || slices.ContainsFunc(taken, (*probes.Taken).Drifted)
 	for _, e := range entries {
 		differences = differences || e.Status != wc.Ignored && !e.Clean()
 	}
@@ -100,7 +100,7 @@ func (a *app) statusText(entries []*wc.Entry, wrong []externals.External, taken 
 	for _, e := range wrong {
 		a.line(externalLetter(e.State), e.Path, externalWords(e))
 	}
-	if slices.ContainsFunc(taken, (*probes.Taken).Differs) {
+	if slices.ContainsFunc(taken, (*probes.Taken).Drifted) {
 		fmt.Fprintln(a.out, "\nprobes:")
 	}
 	for _, p := range taken {

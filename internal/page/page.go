@@ -1,4 +1,7 @@
-package probes
+// Package page writes a struct as TOML that is made to be reviewed and
+// versioned, and reads it again: keys in the order of their definition, tables
+// by name, one fact a line, nothing that is zero. Equal values give equal bytes.
+package page
 
 import (
 	"bytes"
@@ -16,24 +19,10 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// Write writes the layout as TOML: kinds and keys in the order of their
-// definition, nodes by ID, one fact a line, nothing that is zero. Equal layouts
-// give equal bytes.
-func (l *Layout) Write(w io.Writer) error { return writePage(w, l) }
-
-// Read reads a layout. An unknown key is an error with its line, and so is
-// another major format.
-func Read(text []byte) (*Layout, error) {
-	l, err := readPage[Layout](text)
-	if err != nil {
-		return nil, err
-	}
-	return l, l.check()
-}
-
-// writePage writes a struct as a text of its own: a [Layout], a [Boot], an
-// [Inventory].
-func writePage(w io.Writer, page any) error {
+// Write writes a struct as a text of its own. Its fields are strings, numbers,
+// truths, lists of strings, pointers to structs, and maps from strings to
+// strings, to such pointers or to such maps.
+func Write(w io.Writer, page any) error {
 	e := &emitter{}
 	e.body("", reflect.ValueOf(page).Elem())
 	_, err := w.Write(e.Bytes())
@@ -46,20 +35,31 @@ type emitter struct{ bytes.Buffer }
 
 func (e *emitter) line(format string, args ...any) { fmt.Fprintf(e, format+"\n", args...) }
 
-// key is the name of a field in the text.
-func key(f reflect.StructField) string { return f.Tag.Get("toml") }
+// Key is the name of a field in the text.
+func Key(f reflect.StructField) string { return f.Tag.Get("toml") }
 
-// tables writes the entries of a map as tables below a name.
+// tables writes the entries of a map below a name: strings as lines of one
+// table, anything else as a table each.
 func (e *emitter) tables(name string, m reflect.Value) {
 	ids := m.MapKeys()
-	slices.SortFunc(ids, func(a, b reflect.Value) int { return compareIDs(a.String(), b.String()) })
+	slices.SortFunc(ids, func(a, b reflect.Value) int { return CompareIDs(a.String(), b.String()) })
+	if len(ids) > 0 && m.Type().Elem().Kind() == reflect.String {
+		e.line("\n[%s]", name)
+	}
 	for _, id := range ids {
-		e.table(name+"."+bare(id.String()), m.MapIndex(id).Elem())
+		switch v := m.MapIndex(id); v.Kind() {
+		case reflect.String:
+			e.line("%s = %s", bare(id.String()), Quote(v.String()))
+		case reflect.Map:
+			e.tables(name+"."+bare(id.String()), v)
+		default:
+			e.table(name+"."+bare(id.String()), v.Elem())
+		}
 	}
 }
 
-// compareIDs puts numbers in their order, before everything else.
-func compareIDs(a, b string) int {
+// CompareIDs puts numbers in their order, before everything else.
+func CompareIDs(a, b string) int {
 	n, aerr := strconv.Atoi(a)
 	m, berr := strconv.Atoi(b)
 	switch {
@@ -83,11 +83,11 @@ func (e *emitter) table(name string, v reflect.Value) {
 func (e *emitter) body(prefix string, v reflect.Value) {
 	for i := range v.NumField() {
 		if f := v.Field(i); !f.IsZero() {
-			e.value(key(v.Type().Field(i)), f)
+			e.value(Key(v.Type().Field(i)), f)
 		}
 	}
 	for i := range v.NumField() {
-		sub := prefix + key(v.Type().Field(i))
+		sub := prefix + Key(v.Type().Field(i))
 		switch f := v.Field(i); {
 		case f.Kind() == reflect.Map:
 			e.tables(sub, f)
@@ -100,7 +100,7 @@ func (e *emitter) body(prefix string, v reflect.Value) {
 func (e *emitter) value(key string, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		e.line("%s = %s", key, quote(v.String()))
+		e.line("%s = %s", key, Quote(v.String()))
 	case reflect.Bool:
 		e.line("%s = %t", key, v.Bool())
 	case reflect.Int:
@@ -115,12 +115,12 @@ func (e *emitter) value(key string, v reflect.Value) {
 // list writes one item in the line, more an item a line.
 func (e *emitter) list(key string, v reflect.Value) {
 	if v.Len() == 1 {
-		e.line("%s = [%s]", key, quote(v.Index(0).String()))
+		e.line("%s = [%s]", key, Quote(v.Index(0).String()))
 		return
 	}
 	e.line("%s = [", key)
 	for i := range v.Len() {
-		e.line("  %s,", quote(v.Index(i).String()))
+		e.line("  %s,", Quote(v.Index(i).String()))
 	}
 	e.line("]")
 }
@@ -133,12 +133,12 @@ func bare(s string) string {
 	if plain {
 		return s
 	}
-	return quote(s)
+	return Quote(s)
 }
 
-// quote writes a basic string. Bytes that are no UTF-8, which labels may hold,
+// Quote writes a basic string. Bytes that are no UTF-8, which labels may hold,
 // become U+FFFD: whoever captures them says so in a field of its own.
-func quote(s string) string {
+func Quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range s {
@@ -162,8 +162,9 @@ func unprintable(r rune) bool {
 	return r >= 0x200e && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff
 }
 
-// readPage reads what [writePage] wrote.
-func readPage[Page any](text []byte) (*Page, error) {
+// Read reads what [Write] wrote in a format (semver). An unknown key is an error
+// with its line, and so is another major format.
+func Read[Page any](text []byte, format string) (*Page, error) {
 	var head struct {
 		Format string `toml:"format"`
 	}
@@ -174,8 +175,8 @@ func readPage[Page any](text []byte) (*Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("format %q is no version", head.Format)
 	}
-	if v.Major() != semver.MustParse(Format).Major() {
-		return nil, fmt.Errorf("format %s is not one that this rootwc reads, %s is", v, Format)
+	if v.Major() != semver.MustParse(format).Major() {
+		return nil, fmt.Errorf("format %s is not one that this rootwc reads, %s is", v, format)
 	}
 	page := new(Page)
 	d := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()

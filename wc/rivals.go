@@ -1,0 +1,188 @@
+package wc
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"rootwc/wc/metadata"
+)
+
+// Rivals are the files of a first checkout whose place is taken already, by
+// files with other content: those of a fresh installation. Whoever decides about
+// them reads both sides through it; nothing is placed yet.
+type Rivals struct {
+	Paths []string // relative to the machine's root, in the plan's order
+
+	tree *Tree
+	plan *planner
+	url  string // of the working copy
+	peg  string
+}
+
+// Decision is what becomes of a rival. The zero Decision places the
+// repository's file, as if nobody had been asked.
+type Decision struct {
+	Keep     bool   // the file that is there stays
+	Text     []byte // takes the place of both, when not nil
+	Note     string // a few words for the plan
+	Conflict *Sides // the file that is there stays, and this waits for [Work.Resolve]
+}
+
+// Sides are the texts of a conflict between a person's version of a file and a
+// package's.
+type Sides struct {
+	What, Package      string // see [Conflict]
+	Base, Mine, Theirs []byte // Base is nil when there is none
+}
+
+// Decider decides about rivals, by path. What it does not name is placed as the
+// repository has it.
+type Decider func(ctx context.Context, r *Rivals) (map[string]*Decision, error)
+
+// Repository reads the repository's version of a path, be it a rival or not;
+// os.ErrNotExist when it has none.
+func (r *Rivals) Repository(path string, most int64) ([]byte, error) {
+	return r.read(r.plan.stage.root, path, most)
+}
+
+// Live reads the file that is there.
+func (r *Rivals) Live(path string, most int64) ([]byte, error) {
+	return r.read(r.plan.live, path, most)
+}
+
+// History looks for a text in the path's history, see [Client.FindText].
+func (r *Rivals) History(ctx context.Context, path string, want func([]byte) bool) ([]byte, error) {
+	return r.tree.Client.FindText(ctx, r.plan.stage.user, r.url+"/"+EscapeURL(r.rel(path)), r.peg, want)
+}
+
+func (r *Rivals) rel(path string) string {
+	if r.plan.path == "" {
+		return path
+	}
+	return strings.TrimPrefix(path, r.plan.path+"/")
+}
+
+func (r *Rivals) read(root *os.Root, path string, most int64) (text []byte, err error) {
+	err = as(r.plan.stage.user, func() error {
+		text, err = readRegular(root, r.rel(path), most)
+		return err
+	})
+	return text, err
+}
+
+// decide asks about the rivals of a planned checkout and changes the plan. A
+// conflict is stored before anything is placed: after a crash the next run
+// decides again, and stores it again.
+func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, r *Result) error {
+	rivals := &Rivals{tree: w.tree, plan: p, url: opt.URL, peg: fmt.Sprint(r.Revision)}
+	for i := range p.steps {
+		if p.rivals(&p.steps[i]) {
+			rivals.Paths = append(rivals.Paths, joinPath(p.path, p.steps[i].Rel))
+		}
+	}
+	if len(rivals.Paths) == 0 {
+		return nil
+	}
+	decisions, err := opt.Decide(ctx, rivals)
+	if err != nil {
+		return err
+	}
+	steps := p.steps
+	p.steps = nil
+	for _, s := range steps {
+		d := decisions[joinPath(p.path, s.Rel)]
+		if d == nil || !p.rivals(&s) {
+			p.add(s)
+			continue
+		}
+		if err := p.follow(s, d, r); err != nil {
+			return err
+		}
+	}
+	p.order()
+	if opt.DryRun {
+		return nil
+	}
+	for _, c := range r.Conflicts {
+		if err := w.tree.State.storeConflict(c, c.sides); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rivals says whether a step replaces a regular file by another one.
+func (p *planner) rivals(s *step) bool {
+	is := stateOf(p.new, s.Rel)
+	return s.Act == actPut && s.Expect.regular() && is != nil && is.kind == metadata.File
+}
+
+// follow changes one step as it was decided. A file that has changed since it
+// was planned keeps its step, which then finds that out.
+func (p *planner) follow(s step, d *Decision, r *Result) error {
+	l, err := p.lstat(s.Rel)
+	if err != nil {
+		return err
+	}
+	if l.identity() != s.Expect || d.Conflict == nil && !d.Keep && d.Text == nil {
+		s.Note = d.Note
+		p.add(s)
+		return nil
+	}
+	want := p.beside(s.Rel, &l, *s.Want)
+	if d.Text != nil && d.Conflict == nil {
+		err := as(p.stage.user, func() error { return p.stage.root.WriteFile(s.Rel, d.Text, 0o600) })
+		s.Want, s.Note = &want, d.Note
+		p.add(s)
+		return err
+	}
+	path := joinPath(p.path, s.Rel)
+	p.unreplace(s.Rel)
+	if changes := metadata.Compare(l.values, want, p.names); len(changes) > 0 {
+		p.add(step{Act: actMeta, Rel: s.Rel, Expect: s.Expect, Want: &want, Note: metadata.Words(changes)})
+	}
+	if c := d.Conflict; c != nil {
+		r.Conflicts = append(r.Conflicts, &Conflict{Path: path, What: c.What, Package: c.Package, From: r.Revision, To: r.Revision, Recorded: true, sides: c.texts()})
+		return nil
+	}
+	r.Kept = append(r.Kept, Change{Letter: 'E', Path: path, Note: d.Note})
+	return nil
+}
+
+// texts are the sides by the names that they are stored under.
+func (s *Sides) texts() map[string][]byte {
+	return map[string][]byte{"base": s.Base, "mine": s.Mine, "theirs": s.Theirs}
+}
+
+// beside is the metadata of a file of which both sides have a version: what the
+// repository records, and for the rest what the installed file has. A package
+// may have closed its file in the newer version.
+func (p *planner) beside(rel string, l *live, want metadata.Values) metadata.Values {
+	props := stateOf(p.new, rel).props
+	if !hasKey(props, metadata.PropOwner) {
+		want.UID = l.values.UID
+	}
+	if !hasKey(props, metadata.PropGroup) {
+		want.GID = l.values.GID
+	}
+	if !hasKey(props, metadata.PropMode) && !hasKey(props, metadata.PropACL) && !hasKey(props, metadata.PropExecutable) {
+		want.Mode, want.ACL, want.DefaultACL = l.values.Mode, l.values.ACL, l.values.DefaultACL
+	}
+	if !hasKey(props, metadata.PropXattr) {
+		want.Xattrs = l.values.Xattrs
+	}
+	return want
+}
+
+// unreplace takes a file out of those that are to be kept a copy of.
+func (p *planner) unreplace(rel string) {
+	kept := p.replaced[:0]
+	for _, r := range p.replaced {
+		if r != rel {
+			kept = append(kept, r)
+		}
+	}
+	p.replaced = kept
+}
