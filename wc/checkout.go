@@ -18,6 +18,9 @@ type CheckoutOptions struct {
 	Peg      string // "" is HEAD
 	DryRun   bool
 	Decide   Decider // about files that are there with other content; nil: the repository's take their place
+	// Accounts decides about etc/passwd and etc/group before the rest is planned,
+	// as that has the owners that they name; nil for no decision.
+	Accounts func(*Rivals) (map[string]*Decision, error)
 }
 
 // Checkout makes a working copy at a directory that may hold files already:
@@ -52,18 +55,23 @@ func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, erro
 	if err := checkDB(filepath.Join(s.wc(), AdminDir, "wc.db")); err != nil {
 		return nil, err
 	}
-	plan.names = t.namesAfter(plan.new, s)
 	r.Revision = plan.new.root.base().revision
+	rivals := &Rivals{tree: t, plan: plan, url: opt.URL, peg: fmt.Sprint(r.Revision)}
+	var accounts map[string]*Decision
+	if opt.Accounts != nil {
+		if accounts, err = opt.Accounts(rivals); err != nil {
+			return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+		}
+	}
+	plan.names = t.namesAfter(plan.new, s, accounts)
 	if err := as(s.user, plan.plan); err != nil {
 		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
 	}
 	for _, c := range plan.clashes {
 		r.Refused = append(r.Refused, Refused{joinPath(opt.Path, c.rel), c.why})
 	}
-	if opt.Decide != nil {
-		if err := w.decide(ctx, plan, opt, r); err != nil {
-			return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
-		}
+	if err := w.decide(ctx, plan, opt, rivals, accounts, r); err != nil {
+		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
 	}
 	r.Notes = plan.notes
 	r.changes(plan)

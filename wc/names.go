@@ -63,13 +63,18 @@ func (t *Tree) ReloadNames() {
 }
 
 // namesAfter are the names that will be in force: an update or checkout may
-// bring other tables.
-func (t *Tree) namesAfter(rec *record, s *stage) metadata.Names {
-	if s.copy != nil && s.copy.Path != "" {
-		return t.Names
-	}
+// bring other tables, or decide about them.
+func (t *Tree) namesAfter(rec *record, s *stage, decided map[string]*Decision) metadata.Names {
 	read := func(name string) (string, error) {
-		if st := stateOf(rec, name); st != nil && st.row.hasChecksum && st.kind == metadata.File {
+		if d := decided[name]; d != nil && d.Text != nil {
+			return string(d.Text), nil
+		}
+		rel, inside := name, true
+		if s.path != "" {
+			rel, inside = strings.CutPrefix(name, s.path+"/")
+		}
+		kept := decided[name] != nil && decided[name].Keep
+		if st := stateOf(rec, rel); inside && !kept && st != nil && st.row.hasChecksum && st.kind == metadata.File {
 			text, err := os.ReadFile(pristinePath(s.wc(), st.row.checksum))
 			return string(text), err
 		}

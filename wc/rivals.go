@@ -2,7 +2,8 @@ package wc
 
 import (
 	"context"
-	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"strings"
 
@@ -65,6 +66,9 @@ func (r *Rivals) rel(path string) string {
 }
 
 func (r *Rivals) read(root *os.Root, path string, most int64) (text []byte, err error) {
+	if r.plan.path != "" && !strings.HasPrefix(path, r.plan.path+"/") {
+		return nil, fs.ErrNotExist
+	}
 	err = as(r.plan.stage.user, func() error {
 		text, err = readRegular(root, r.rel(path), most)
 		return err
@@ -75,8 +79,7 @@ func (r *Rivals) read(root *os.Root, path string, most int64) (text []byte, err 
 // decide asks about the rivals of a planned checkout and changes the plan. A
 // conflict is stored before anything is placed: after a crash the next run
 // decides again, and stores it again.
-func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, r *Result) error {
-	rivals := &Rivals{tree: w.tree, plan: p, url: opt.URL, peg: fmt.Sprint(r.Revision)}
+func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, rivals *Rivals, accounts map[string]*Decision, r *Result) error {
 	for i := range p.steps {
 		if p.rivals(&p.steps[i]) {
 			rivals.Paths = append(rivals.Paths, joinPath(p.path, p.steps[i].Rel))
@@ -85,10 +88,15 @@ func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, r *R
 	if len(rivals.Paths) == 0 {
 		return nil
 	}
-	decisions, err := opt.Decide(ctx, rivals)
-	if err != nil {
-		return err
+	decisions := map[string]*Decision{}
+	if opt.Decide != nil {
+		answer, err := opt.Decide(ctx, rivals)
+		if err != nil {
+			return err
+		}
+		maps.Copy(decisions, answer)
 	}
+	maps.Copy(decisions, accounts)
 	steps := p.steps
 	p.steps = nil
 	for _, s := range steps {

@@ -185,7 +185,7 @@ func (w *Work) fetch(ctx context.Context, s *stage, in *incoming, opt UpdateOpti
 		if p.new, err = s.record(); err != nil {
 			return nil, err
 		}
-		p.names = w.tree.namesAfter(p.new, s)
+		p.names = w.tree.namesAfter(p.new, s, nil)
 		if in.unforeseen(p) {
 			return nil, errUnforeseen
 		}

@@ -139,8 +139,7 @@ func (c *externalsAddCmd) exists(a *app, t *wc.Tree, dir string, def externals.D
 // bringUp checks an external out. A file external is a node of the working
 // copy that defines it, and comes with an update of that.
 func bringUp(a *app, t *wc.Tree, w *wc.Work, e externals.External) (*wc.Result, error) {
-	opt := checkoutOptions(e)
-	opt.Decide = a.decide
+	opt := a.deciding(checkoutOptions(e))
 	kinds, err := t.Client.Kinds(a.ctx, nil, []string{e.URL + "@" + opt.Peg})
 	if err != nil || kinds[e.URL] != "file" {
 		return w.Checkout(a.ctx, opt)

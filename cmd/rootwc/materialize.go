@@ -128,7 +128,7 @@ func (m *materializer) root(c *materializeCmd) error {
 		}
 		return nil
 	}
-	r, err := m.work.Checkout(m.app.ctx, wc.CheckoutOptions{URL: url, Revision: c.Revision, DryRun: m.plan, Decide: m.app.decide})
+	r, err := m.work.Checkout(m.app.ctx, m.app.deciding(wc.CheckoutOptions{URL: url, Revision: c.Revision, DryRun: m.plan}))
 	if err != nil {
 		return err
 	}
@@ -385,9 +385,7 @@ func (m *materializer) planExternals(c *materializeCmd) error {
 		if _, err := m.tree.Attach(e.Path); err == nil {
 			continue
 		}
-		opt := checkoutOptions(e)
-		opt.Decide = m.app.decide
-		r, err := m.work.PlanCheckout(m.app.ctx, opt)
+		r, err := m.work.PlanCheckout(m.app.ctx, m.app.deciding(checkoutOptions(e)))
 		if err != nil {
 			m.failed = append(m.failed, err)
 			m.app.warn("%v", err)
