@@ -21,7 +21,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 BUILDFLAGS := -trimpath $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 # Installing a system needs root; only that test gets it.
-REAL := ^TestRealMachine$$
+REAL := ^TestReal
 REALENV = ROOTWC_REAL=1 "ROOTWC_REAL_CACHE=$(CURDIR)/.cache/debs"
 ifneq ($(shell id -u),0)
 REALROOT = -exec 'sudo env "CI=$(CI)" "PATH=$(PATH)" $(REALENV)'
