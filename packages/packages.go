@@ -122,6 +122,18 @@ func (in *Installed) Get(key string) []*Package {
 	return in.Packages[at:end]
 }
 
+// Unsigned are the repositories whose packages nobody's signature vouches for.
+func (in *Installed) Unsigned() []string {
+	var ids []string
+	for id, r := range in.Repositories {
+		if r.Unsigned {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 func (in *Installed) sort() {
 	slices.SortFunc(in.Packages, func(a, b *Package) int {
 		return cmp.Or(strings.Compare(a.Key(), b.Key()), strings.Compare(a.Version, b.Version))

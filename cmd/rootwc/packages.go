@@ -1,0 +1,404 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"rootwc/packages"
+	"rootwc/probes"
+	"rootwc/wc"
+)
+
+type packagesCmd struct {
+	List    packagesListCmd    `cmd:"" default:"withargs" help:"List what somebody wanted installed."`
+	Check   packagesCheckCmd   `cmd:"" help:"Compare what is installed with what was recorded; exit with 1 when something is more or gone."`
+	Install packagesInstallCmd `cmd:"" help:"Install what was recorded and is missing. This runs what packages bring, as root."`
+}
+
+type packagesListCmd struct {
+	All  bool `help:"What was pulled in as well."`
+	JSON bool `name:"json" help:"Answer in JSON."`
+}
+
+// Run lists packages with their versions.
+func (c *packagesListCmd) Run(a *app) error {
+	p, err := a.openPackages()
+	if err != nil {
+		return fmt.Errorf("cannot list packages: %w", err)
+	}
+	defer p.close()
+	docs := []packageDoc{}
+	for _, one := range p.now.Packages {
+		if !c.All && !one.Wanted {
+			continue
+		}
+		docs = append(docs, packageDoc{one.Name, one.Architecture, one.Version, one.Wanted, one.Recommended, one.Held})
+		if !c.JSON {
+			fmt.Fprintf(a.out, "%s %s%s\n", one.Key(), one.Version, packageWords(one))
+		}
+	}
+	if c.JSON {
+		return a.json(packagesDoc{jsonFormat, p.tree.Root, p.now.Manager, docs})
+	}
+	return nil
+}
+
+// packageWords are what is special about a package.
+func packageWords(p *packages.Package) string {
+	words := ""
+	switch {
+	case p.Recommended:
+		words = "  recommended"
+	case !p.Wanted:
+		words = "  pulled in"
+	}
+	if p.Held {
+		words += "  held"
+	}
+	return words
+}
+
+// The JSON of packages.
+type (
+	packagesDoc struct {
+		Format   string       `json:"format"`
+		Root     string       `json:"root"`
+		Manager  string       `json:"manager"`
+		Packages []packageDoc `json:"packages"`
+	}
+	packageDoc struct {
+		Name         string `json:"name"`
+		Architecture string `json:"architecture"`
+		Version      string `json:"version"`
+		Wanted       bool   `json:"wanted"`
+		Recommended  bool   `json:"recommended,omitempty"`
+		Held         bool   `json:"held,omitempty"`
+	}
+)
+
+type packagesCheckCmd struct {
+	JSON bool `name:"json" help:"Answer in JSON."`
+}
+
+// Run prints a line for each package that is more, gone or otherwise.
+func (c *packagesCheckCmd) Run(a *app) error {
+	p, err := a.openPackages()
+	if err == nil {
+		defer p.close()
+		err = p.readRecorded()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot check packages: %w", err)
+	}
+	d := packages.Compare(p.recorded, p.now)
+	if c.JSON {
+		err = a.json(differenceDoc{jsonFormat, p.tree.Root, d})
+	} else {
+		a.tellDifference(p, d)
+	}
+	if err == nil && d.News() != "" {
+		return errDifferences
+	}
+	return err
+}
+
+type differenceDoc struct {
+	Format string `json:"format"`
+	Root   string `json:"root"`
+	*packages.Difference
+}
+
+func (a *app) tellDifference(p *openedPackages, d *packages.Difference) {
+	for _, section := range []struct {
+		letter byte
+		words  string
+		names  []string
+	}{
+		{'A', "", d.More}, {'D', "", d.Gone}, {'M', "marked otherwise", d.Marked}, {'M', "held", d.Held}, {'M', "held no longer", d.Released},
+		{'M', "architecture", d.Foreign}, {'M', "key file", d.Keys}, {'M', "flatpak", d.Flatpak}, {'M', "snap", d.Snap},
+	} {
+		for _, name := range section.names {
+			a.line(section.letter, name, section.words)
+		}
+	}
+	for _, key := range d.Versions {
+		a.line('M', key, versions(p.recorded, key)+" -> "+versions(p.now, key))
+	}
+	for _, finding := range p.now.Findings {
+		a.warn("%s", finding)
+	}
+}
+
+func versions(in *packages.Installed, key string) string {
+	var all []string
+	for _, p := range in.Get(key) {
+		all = append(all, p.Version)
+	}
+	return strings.Join(all, " ")
+}
+
+type packagesInstallCmd struct {
+	Plan   bool `help:"Only print what would run."`
+	DryRun bool `name:"dry-run" hidden:""`
+}
+
+// Run brings packages back. That the administrator gives this command is what
+// allows it: the repository names where packages come from, and packages bring
+// programs that run as root.
+func (c *packagesInstallCmd) Run(a *app) (err error) {
+	if c.Plan || c.DryRun {
+		t, err := a.openRoot()
+		if err != nil {
+			return err
+		}
+		defer t.Close()
+		return a.installPackages(t, true)
+	}
+	t, w, err := a.begin("packages install")
+	if err != nil {
+		return err
+	}
+	defer end(t, w, &err)
+	return a.installPackages(t, false)
+}
+
+// openedPackages is what is installed below a root, beside what was recorded.
+type openedPackages struct {
+	tree          *wc.Tree
+	root          *os.Root
+	recorded, now *packages.Installed
+	own           bool // the tree is closed with it
+}
+
+func (a *app) openPackages() (*openedPackages, error) {
+	t, err := a.openRoot()
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.packagesOf(t)
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	p.own = true
+	return p, nil
+}
+
+func (a *app) packagesOf(t *wc.Tree) (*openedPackages, error) {
+	root, err := os.OpenRoot(t.Root)
+	if err != nil {
+		return nil, err
+	}
+	p := &openedPackages{tree: t, root: root}
+	if err := p.read(a); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *openedPackages) read(a *app) (err error) {
+	p.now, err = packages.Read(a.ctx, p.root)
+	return err
+}
+
+func (p *openedPackages) readRecorded() error {
+	name := path.Join(probes.Dir, probes.PackagesName+".toml")
+	text, err := p.root.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return wc.Hint(fmt.Errorf("%s is not there", name), "rootwc probe packages writes it on the machine, rootwc commit sends it")
+	}
+	if err == nil {
+		p.recorded, err = packages.Parse(text)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (p *openedPackages) close() {
+	p.root.Close()
+	if p.own {
+		p.tree.Close()
+	}
+}
+
+// installPackages brings back what was recorded and is missing; or prints how.
+func (a *app) installPackages(t *wc.Tree, plan bool) (err error) {
+	p, err := a.packagesOf(t)
+	if err != nil {
+		return fmt.Errorf("cannot install packages: %w", err)
+	}
+	defer p.close()
+	if err := p.readRecorded(); err != nil {
+		return fmt.Errorf("cannot install packages: %w", err)
+	}
+	place, err := filepath.EvalSymlinks(t.Root)
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 && !(plan && place == "/") {
+		return wc.Refuse("cannot install packages: only root can")
+	}
+	i := &packageRun{app: a, opened: p, place: place, plan: plan, program: packages.In(place, t.Client.Echo, a.packageLine)}
+	denied := func(err error) { a.warn("cannot show /proc, /sys and /dev to packages below the root: %v", err) }
+	return packages.Apart(place, denied, i.run)
+}
+
+// packageLine shows what a package manager says, when asked for.
+func (a *app) packageLine(line string) {
+	if a.global.Verbose {
+		a.progress.clear()
+		fmt.Fprintf(a.err, "  %s\n", safe(line))
+	}
+}
+
+// packageRun is one run of the way back.
+type packageRun struct {
+	app     *app
+	opened  *openedPackages
+	place   string // of the root
+	program packages.Program
+	plan    bool
+	back    func() error // of [packages.Quiet]
+	failed  []string
+}
+
+// run asks what is missing, prints the plan, does it, and looks whether it is
+// there.
+func (i *packageRun) run() (err error) {
+	installer, err := packages.NewInstaller(i.opened.recorded, i.opened.now, i.program)
+	if err != nil {
+		return fmt.Errorf("cannot install packages: %w", err)
+	}
+	defer func() { err = errors.Join(err, i.loud()) }()
+	prepare := installer.Prepare()
+	if len(prepare) > 0 {
+		i.trust()
+	}
+	if err := i.steps(prepare); err != nil {
+		return err
+	}
+	plan, err := installer.Plan(i.app.ctx, !i.plan)
+	if err != nil {
+		return fmt.Errorf("cannot install packages: %w", err)
+	}
+	i.tell(plan)
+	if err := i.steps(plan.Steps); err != nil {
+		return err
+	}
+	if !i.plan && len(plan.Steps) > 0 {
+		if err := i.verify(plan); err != nil {
+			return err
+		}
+	}
+	for _, g := range plan.Gone {
+		i.failed = append(i.failed, g.Name)
+	}
+	switch {
+	case len(i.failed) > 0:
+		return wc.Partial("cannot install everything: %s", strings.Join(i.failed, ", "))
+	case len(plan.Steps) == 0 && i.plan:
+		fmt.Fprintln(i.app.out, "Nothing is missing.")
+	}
+	return nil
+}
+
+// trust says whose word counts when packages are installed.
+func (i *packageRun) trust() {
+	for _, finding := range i.opened.now.Findings {
+		i.app.warn("%s", finding)
+	}
+	for _, r := range i.opened.now.Unsigned() {
+		i.app.warn("packages of %s are taken without a signature, as %s says", r, strings.Join(i.opened.now.Repositories[r].Files, ", "))
+	}
+}
+
+// steps runs steps, or prints them.
+func (i *packageRun) steps(steps []packages.Step) error {
+	a := i.app
+	for _, s := range steps {
+		fmt.Fprintf(a.out, "%s\n", safe(s.String()))
+		if i.plan {
+			continue
+		}
+		if err := i.quiet(); err != nil {
+			return fmt.Errorf("cannot install packages: %w", err)
+		}
+		a.out.Flush()
+		a.progress.show(s.Title, 0, 0)
+		_, err := i.program(a.ctx, s.Args)
+		switch {
+		case a.ctx.Err() != nil:
+			return wc.Hint(fmt.Errorf("cannot %s: %w", s.Title, err), "the same command goes on")
+		case err != nil && !s.Others:
+			return fmt.Errorf("cannot %s: %w", s.Title, err)
+		case err != nil:
+			a.warn("%s: %v", s.Title, err)
+			i.failed = append(i.failed, s.Title)
+		}
+	}
+	return nil
+}
+
+// quiet keeps services from being started in a chroot.
+func (i *packageRun) quiet() (err error) {
+	if i.place != "/" && i.back == nil {
+		i.back, err = packages.Quiet(i.opened.root)
+	}
+	return err
+}
+
+// loud takes that back.
+func (i *packageRun) loud() error {
+	if i.back == nil {
+		return nil
+	}
+	return i.back()
+}
+
+// tell prints what the steps of a plan will do.
+func (i *packageRun) tell(plan *packages.Plan) {
+	a := i.app
+	for _, key := range plan.Install {
+		a.line('A', key, "")
+	}
+	for _, key := range plan.Remove {
+		a.line('D', key, "makes way, and is not recorded")
+	}
+	if plan.Also > 0 {
+		fmt.Fprintf(a.out, "and %d more that these need\n", plan.Also)
+	}
+	for _, g := range plan.Gone {
+		a.line('!', g.Name, g.Why)
+	}
+	for _, note := range plan.Notes {
+		a.warn("%s", note)
+	}
+}
+
+// verify looks for what should be there now.
+func (i *packageRun) verify(plan *packages.Plan) error {
+	if err := i.opened.read(i.app); err != nil {
+		return fmt.Errorf("cannot tell what is installed: %w", err)
+	}
+	for _, key := range plan.Install {
+		found := i.opened.now.Get(key)
+		switch {
+		case len(found) == 0:
+			i.app.line('!', key, "is not installed")
+		case found[0].Broken:
+			i.app.line('!', key, "is not configured")
+		default:
+			continue
+		}
+		i.failed = append(i.failed, key)
+	}
+	return nil
+}
