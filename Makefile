@@ -21,7 +21,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 BUILDFLAGS := -trimpath $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 # Installing a system needs root; only that test gets it.
-REAL := ^TestRealMachine$$
+REAL := ^TestReal
 REALENV = ROOTWC_REAL=1 "ROOTWC_REAL_CACHE=$(CURDIR)/.cache/debs"
 ifneq ($(shell id -u),0)
 REALROOT = -exec 'sudo env "CI=$(CI)" "PATH=$(PATH)" $(REALENV)'
@@ -97,10 +97,12 @@ deps:
 		/etc/ssl/certs/ca-certificates.crt:ca-certificates \
 		gcc:gcc /usr/include/stdio.h:libc6-dev \
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
+		diff3:diffutils dpkg-deb:dpkg visudo:sudo \
 		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace \
 		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 losetup:mount mount:mount blkid:util-linux \
 		mke2fs:e2fsprogs chattr:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools mkfs.exfat:exfatprogs \
-		mkfs.f2fs:f2fs-tools setup-storage:fai-setup-storage systemd-repart:systemd nix-instantiate:nix-bin
+		mkfs.f2fs:f2fs-tools setup-storage:fai-setup-storage systemd-repart:systemd nix-instantiate:nix-bin \
+		rpm:rpm rpmbuild:rpm createrepo_c:createrepo-c dnf:dnf pacman:pacman-package-manager
 
 vm-deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
 	"rootwc/wc"
@@ -18,6 +19,7 @@ type Clearing struct {
 	Live     *wc.File  // the conffile; nil when there is none
 	Text     []byte    // for the conffile; nil when that stays as it is
 	Conflict *wc.Sides // for a person; nil when there is nothing to ask
+	Asked    bool      // an earlier run was cut off after it had asked
 }
 
 // Leftovers finds what package managers have put beside conffiles and decides
@@ -32,28 +34,28 @@ func (m *Machine) Leftovers(ctx context.Context, wanted func(Leftover) bool) ([]
 		return nil, err
 	}
 	var all []*Clearing
-	taken := map[string]bool{}
+	asked, changed := map[string]*wc.Conflict{}, map[string]bool{}
 	for _, c := range open {
-		taken[c.Path] = true
+		asked[c.Path] = c
 	}
 	for _, path := range found {
 		left, _ := ParseLeftover(path)
 		if !wanted(left) {
 			continue
 		}
-		c, err := m.clear(ctx, left, taken[left.Of])
+		c, err := m.clear(ctx, left, asked[left.Of], changed[left.Of])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		taken[left.Of] = taken[left.Of] || c.Text != nil || c.Conflict != nil
+		changed[left.Of] = changed[left.Of] || c.Text != nil || c.Conflict != nil
 		all = append(all, c)
 	}
 	return all, nil
 }
 
-// clear decides about one leftover. A conffile that is in conflict, or gets
-// another text by this very run, is left for the next one.
-func (m *Machine) clear(ctx context.Context, left Leftover, taken bool) (*Clearing, error) {
+// clear decides about one leftover. That of a conffile which is in conflict, or
+// gets another text by this very run, is left for the next one.
+func (m *Machine) clear(ctx context.Context, left Leftover, asked *wc.Conflict, changed bool) (*Clearing, error) {
 	c := &Clearing{Decision: Decision{Path: left.Of, Leftover: left.Path, Package: m.Now[left.Of].Package}}
 	var err error
 	if c.File, err = m.Tree.ReadLive(left.Path, MaxSize); err != nil {
@@ -78,12 +80,25 @@ func (m *Machine) clear(ctx context.Context, left Leftover, taken bool) (*Cleari
 		return c.leave("it is not what %s %s ships", now.Package, now.Version), nil
 	}
 	switch {
-	case taken:
+	case asked != nil && asked.Package != "" && isAbout(asked, c.File):
+		c.Asked, c.Verdict, c.Why = true, Conflict, "it waits for rootwc resolve already"
+		return c, nil
+	case asked != nil || changed:
 		return c.leave("%s has to be settled first: rootwc resolve, then rootwc merge again", left.Of), nil
 	case left.Saved:
 		return c, m.saved(ctx, c)
 	}
 	return c, m.shipped(ctx, c)
+}
+
+// isAbout says whether a conflict is about the very text of a leftover.
+func isAbout(asked *wc.Conflict, f *wc.File) bool {
+	for _, side := range []string{"mine", "theirs"} {
+		if text, err := os.ReadFile(asked.File(side)); err == nil && bytes.Equal(text, f.Text) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Clearing) leave(format string, args ...any) *Clearing {

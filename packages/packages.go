@@ -122,6 +122,18 @@ func (in *Installed) Get(key string) []*Package {
 	return in.Packages[at:end]
 }
 
+// Unsigned are the repositories whose packages nobody's signature vouches for.
+func (in *Installed) Unsigned() []string {
+	var ids []string
+	for id, r := range in.Repositories {
+		if r.Unsigned {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 func (in *Installed) sort() {
 	slices.SortFunc(in.Packages, func(a, b *Package) int {
 		return cmp.Or(strings.Compare(a.Key(), b.Key()), strings.Compare(a.Version, b.Version))
@@ -135,6 +147,8 @@ var managers = []struct {
 	repositories func(*Installed, *os.Root) error
 }{
 	{readDpkg, readAptSources},
+	{readPacman, readPacmanConf},
+	{readRPM, readDnfRepositories},
 }
 
 // Read reads what is installed below a root; [ErrNone] where nothing is.
@@ -144,17 +158,11 @@ func Read(ctx context.Context, root *os.Root) (*Installed, error) {
 		if errors.Is(err, fs.ErrNotExist) || err == nil && len(in.Packages) == 0 {
 			continue
 		}
-		if err == nil {
-			err = m.repositories(in, root)
-		}
-		if err == nil {
-			err = readUnits(in, root)
-		}
-		if err == nil {
-			err = errors.Join(readFlatpaks(in, root), readSnaps(in, root))
+		if err != nil {
+			return nil, err
 		}
 		in.sort()
-		return in, err
+		return in, errors.Join(m.repositories(in, root), readUnits(in, root), readFlatpaks(in, root), readSnaps(in, root))
 	}
 	return nil, ErrNone
 }

@@ -172,6 +172,10 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 	fill := []string{"update", "--ignore-externals", "--force", "--accept", "theirs-full", "--set-depth", "infinity", "--revision", revision, "."}
 	if _, err := s.root.Lstat(AdminDir); err == nil {
 		if _, err := s.svn(ctx, nil, "cleanup", "."); err == nil {
+			// what was merged into the stage before is to be merged again
+			if _, err := s.svn(ctx, nil, "revert", "--quiet", "--recursive", "."); err != nil {
+				return err
+			}
 			return s.fetch(ctx, opt.URL, fill...)
 		} else if ctx.Err() != nil {
 			return err

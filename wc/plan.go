@@ -31,6 +31,7 @@ type planner struct {
 	blocked    map[string]string    // directories nothing may be placed below, and why
 	pending    map[string]*Conflict // conflicts from before, by path
 	takeAll    bool                 // first checkout: the repository's version wins
+	decided    map[string]bool      // files that get what was decided instead
 	exact      map[string]bool      // rels to plan; nil means all
 
 	steps    []step

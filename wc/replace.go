@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rootwc/internal/fault"
 	"rootwc/wc/metadata"
 )
 
@@ -87,7 +88,9 @@ func (t *Tree) Recorded(path string) ([]byte, error) {
 // for [Work.Resolve].
 func (w *Work) Ask(path string, s *Sides) error {
 	c := &Conflict{Path: path, What: s.What, Package: s.Package, Recorded: true}
-	return w.tree.State.storeConflict(c, s.texts())
+	err := w.tree.State.storeConflict(c, s.texts())
+	fault.At("conflict-stored")
+	return err
 }
 
 // Replace gives files a new text, or removes them. What the working copies

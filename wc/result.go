@@ -76,7 +76,7 @@ func (p *planner) letter(s *step) byte {
 	case was != nil && is != nil && was.kind != is.kind:
 		return 'R'
 	}
-	if e := p.local[s.Rel]; e != nil && e.Status == Modified {
+	if e := p.local[s.Rel]; p.decided[s.Rel] || e != nil && e.Status == Modified {
 		return 'G'
 	}
 	return 'U'

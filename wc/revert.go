@@ -160,10 +160,15 @@ func (w *Work) revertDeep(ctx context.Context, c *Copy, entries []*Entry, opt Re
 	if r.Saved, err = w.save(s, withheldIn(entries)); err != nil {
 		return fmt.Errorf("cannot keep what is replaced: %w", err)
 	}
+	undecided := map[string]string{}
 	for _, e := range entries {
 		p.Ends = append(p.Ends, e.Path)
+		undecided[e.Path] = ""
 	}
-	return w.placeAndReport(p, r)
+	if err := w.placeAndReport(p, r); err != nil {
+		return err
+	}
+	return w.tree.State.Decide(undecided)
 }
 
 // topmost drops the paths that lie below others of the list.

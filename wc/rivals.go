@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"rootwc/internal/fault"
 	"rootwc/wc/metadata"
 )
 
@@ -76,9 +77,9 @@ func (r *Rivals) read(root *os.Root, path string, most int64) (text []byte, err 
 	return text, err
 }
 
-// decide asks about the rivals of a planned checkout and changes the plan. A
-// conflict is stored before anything is placed: after a crash the next run
-// decides again, and stores it again.
+// decide asks about the rivals of a planned checkout and changes the plan.
+// Conflicts are stored before anything is placed. After a crash in between the
+// next run decides again: what it finds of earlier ones is void.
 func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, rivals *Rivals, accounts map[string]*Decision, r *Result) error {
 	for i := range p.steps {
 		if p.rivals(&p.steps[i]) {
@@ -98,7 +99,7 @@ func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, riva
 	}
 	maps.Copy(decisions, accounts)
 	steps := p.steps
-	p.steps = nil
+	p.steps, p.decided = nil, map[string]bool{}
 	for _, s := range steps {
 		d := decisions[joinPath(p.path, s.Rel)]
 		if d == nil || !p.rivals(&s) {
@@ -113,10 +114,16 @@ func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, riva
 	if opt.DryRun {
 		return nil
 	}
+	for _, path := range rivals.Paths {
+		if err := w.tree.State.dropConflict(path); err != nil {
+			return err
+		}
+	}
 	for _, c := range r.Conflicts {
 		if err := w.tree.State.storeConflict(c, c.sides); err != nil {
 			return err
 		}
+		fault.At("conflict-stored")
 	}
 	return nil
 }
@@ -143,6 +150,7 @@ func (p *planner) follow(s step, d *Decision, r *Result) error {
 	if d.Text != nil && d.Conflict == nil {
 		err := as(p.stage.user, func() error { return p.stage.root.WriteFile(s.Rel, d.Text, 0o600) })
 		s.Want, s.Note = &want, d.Note
+		p.decided[s.Rel] = true
 		p.add(s)
 		return err
 	}

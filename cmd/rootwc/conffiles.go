@@ -48,9 +48,7 @@ func (a *app) decideConffiles(t *wc.Tree, validate, plan bool) (done func()) {
 func (d *conffileDecider) decide(ctx context.Context, r *wc.Rivals) (map[string]*wc.Decision, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.learn(r); err != nil {
-		return nil, err
-	}
+	d.learn(r)
 	answer, told, err := d.machine.Rivals(ctx, r)
 	if err != nil || d.plan {
 		return answer, err
@@ -61,17 +59,17 @@ func (d *conffileDecider) decide(ctx context.Context, r *wc.Rivals) (map[string]
 // learn reads what the repository has recorded of packages: in the root's own
 // working copy, which comes first, or is there. A machine that recorded nothing
 // was of this release, or has no bases.
-func (d *conffileDecider) learn(r *wc.Rivals) error {
+func (d *conffileDecider) learn(r *wc.Rivals) {
 	if d.ready {
-		return nil
+		return
 	}
 	read := func(path string) ([]byte, error) { return r.Repository(path, conffiles.MaxSize) }
 	if d.machine.Tree.IsWorkingCopy() {
 		read = d.machine.Tree.ReadFile
 	}
 	before, err := recordedConffiles(read)
-	if err != nil {
-		return err
+	if err != nil { // no reason to bring nothing back
+		d.app.warn("%v", err)
 	}
 	d.machine.Before = before
 	if text, err := read(system.Path); before == nil && err == nil {
@@ -82,7 +80,6 @@ func (d *conffileDecider) learn(r *wc.Rivals) error {
 		}
 	}
 	d.ready = true
-	return nil
 }
 
 // recordedConffiles reads what packages shipped at the last commit; nil when

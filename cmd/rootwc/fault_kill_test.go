@@ -444,8 +444,8 @@ func (s *faultScenario) build(t *testing.T) (*faultWorld, *faultReference) {
 func (s *faultScenario) buildIn(t *testing.T, w *faultWorld) (*faultWorld, *faultReference) {
 	t.Helper()
 	s.world(t, w)
-	if s.name == "materialize" || s.name == "init" {
-		s.args = []string{s.name, w.server + "/repo/hosts/m"}
+	if s.args[0] == "materialize" || s.args[0] == "init" {
+		s.args = []string{s.args[0], w.server + "/repo/hosts/m"}
 	}
 	ref := w.undisturbed(t, s)
 	if s.check != nil {

@@ -439,7 +439,7 @@ func (w *faultWorld) idle(t *testing.T) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	known := []string{"lock", "stage", "subversion", "withheld.json", "conflicts", "replaced", "index", "drift"}
+	known := []string{"lock", "stage", "subversion", "withheld.json", "decided.json", "conflicts", "replaced", "index", "drift"}
 	for _, f := range found {
 		if !slices.Contains(known, strings.TrimSuffix(f.Name(), filepath.Ext(f.Name()))) && !slices.Contains(known, f.Name()) || strings.HasSuffix(f.Name(), ".new") {
 			t.Errorf("left behind: %s", w.state(f.Name()))
@@ -543,12 +543,12 @@ func (w *faultWorld) youngest(t *testing.T) string {
 	return strings.TrimSpace(strings.ReplaceAll(text, "\n", " "))
 }
 
-// records is what stays in the state directory: conflicts, and what is known
-// of withheld files.
+// records is what stays in the state directory: conflicts, what is known of
+// withheld files, and what was decided.
 func (w *faultWorld) records(t *testing.T) map[string]string {
 	t.Helper()
 	kept := map[string]string{}
-	for _, name := range []string{"conflicts", "withheld.json"} {
+	for _, name := range []string{"conflicts", "withheld.json", "decided.json"} {
 		if _, err := os.Lstat(w.state(name)); err != nil {
 			continue
 		}

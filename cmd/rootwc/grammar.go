@@ -44,6 +44,7 @@ type grammar struct {
 	Repair      repairCmd      `cmd:"" help:"Restore owners, modes, ACLs and attributes as committed."`
 	Externals   externalsCmd   `cmd:"" help:"Working copies below the root: list, add, remove, pin, unpin."`
 	Probe       probeCmd       `cmd:"" help:"Write down what is no file: partition tables, RAID, encryption, LVM, file systems, packages."`
+	Packages    packagesCmd    `cmd:"" help:"What is installed: list it, compare it with what was recorded, bring it back."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Set up a machine's disks again, as its probes say."`
 	Materialize materializeCmd `cmd:"" aliases:"reconstruct" help:"Bring a machine's tree back on a fresh install."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with this installation."`

@@ -101,7 +101,7 @@ func makeTree(t *testing.T, path string) {
 	t.Cleanup(func() { removeReal(t, dir) })
 	root := filepath.Join(dir, "root")
 	begin := time.Now()
-	debootstrap(t, root, debianMirror(t), "--variant=minbase", "--include="+debianPackages)
+	debootstrap(t, realSuite, root, debianMirror(t), "--variant=minbase", "--include="+debianPackages)
 	t.Logf("fetched and unpacked Debian: %.0f s", time.Since(begin).Seconds())
 	begin = time.Now()
 	out, stderr, err := run.Output(t.Context(), run.Command{

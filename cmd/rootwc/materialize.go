@@ -18,6 +18,7 @@ type materializeCmd struct {
 	DryRun   bool   `name:"dry-run" hidden:""`
 	JSON     bool   `name:"json" help:"With --check: answer in JSON."`
 	Validate bool   `help:"Let every program of the root that can check a merged configuration file do so."`
+	Packages bool   `help:"Then install the packages that were recorded and are missing, as rootwc packages install does: this runs what they bring, as root."`
 	Rebuild  bool   `help:"From a rescue system: set the machine's disks up first, as its probes say, and make it start. The root is then /mnt, unless --root names another place."`
 	rebuildOptions
 }
@@ -63,7 +64,7 @@ func (c *materializeCmd) Run(a *app) (err error) {
 	if m.plan {
 		return m.planExternals(c)
 	}
-	return m.finish()
+	return m.packages(c.Packages, m.finish())
 }
 
 // rebuild is the whole way back: disks, files, and what makes the machine start.

@@ -97,7 +97,9 @@ func (c *mergeCmd) carryOut(a *app, t *wc.Tree, w *wc.Work, all []*conffiles.Cle
 			changes = append(changes, wc.Replacement{File: one.Live, Text: one.Text})
 		}
 		changes = append(changes, wc.Replacement{File: one.File})
-		told = append(told, one.Decision)
+		if !one.Asked {
+			told = append(told, one.Decision)
+		}
 	}
 	if err := t.State.Decide(decidedWords(told)); err != nil {
 		return err

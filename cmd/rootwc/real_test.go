@@ -115,7 +115,7 @@ func installReal(t *testing.T) *sandbox {
 	mirror := debianMirror(t)
 	for _, m := range []*machine{s.m1, s.m2} {
 		begin := time.Now()
-		debootstrap(t, m.root, mirror, "--include="+realPackages)
+		debootstrap(t, realSuite, m.root, mirror, "--include="+realPackages)
 		entries := strings.Count(must(t, m.root, "find", "etc"), "\n")
 		t.Logf("installed machine %s in %.0f s, %d entries in /etc", filepath.Base(m.root), time.Since(begin).Seconds(), entries)
 	}
@@ -137,7 +137,7 @@ func removeReal(t *testing.T, dir string) {
 // debootstrap installs one system, in a mount namespace of its own where that
 // can be had: then /proc and /sys of the new system are gone from ours in any
 // case. A container or chroot may forbid it; debootstrap cleans up itself too.
-func debootstrap(t *testing.T, root, mirror string, options ...string) {
+func debootstrap(t *testing.T, suite, root, mirror string, options ...string) {
 	t.Helper()
 	cache := os.Getenv("ROOTWC_REAL_CACHE")
 	if cache == "" {
@@ -154,7 +154,7 @@ func debootstrap(t *testing.T, root, mirror string, options ...string) {
 	defer cancel()
 	args := []string{"/bin/sh", "-c", `umask 022; exec "$@"`, "sh",
 		"debootstrap", "--cache-dir=" + cache}
-	args = append(append(args, options...), realSuite, root, mirror)
+	args = append(append(args, options...), suite, root, mirror)
 	apart := []string{"unshare", "--mount", "--"}
 	if _, _, err := run.Output(ctx, run.Command{Args: append(apart, "true")}); err == nil {
 		args = append(apart, args...)

@@ -90,6 +90,8 @@ func scriptCondition(name string) (bool, error) {
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"appendfile": plain(cmdAppendfile),
 	"await":      plain(cmdAwait),
+	"deb":        plain(cmdDeb),
+	"debian":     plain(cmdDebian),
 	"machine":    plain(cmdMachine),
 	"mkfifo":     plain(cmdMkfifo),
 	"mode":       cmdMode,
