@@ -17,6 +17,11 @@ func init() {
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
 }
 
+func TestMain(m *testing.M) {
+	odds.Apart()
+	m.Run()
+}
+
 // need skips a test where a tool of the administrator is missing; make deps
 // installs them.
 func need(t testing.TB, tools ...string) {

@@ -20,6 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	odds.Apart()
 	// what only root's PATH has is there all the same
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
 	if root := os.Getenv("ROOTWC_TOOLS"); root != "" {

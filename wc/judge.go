@@ -48,8 +48,11 @@ func (d *dirScan) child(child *node, disk fs.DirEntry) {
 			}
 		case disk != nil && (child == nil || child.top().opDepth == 0):
 			d.unversioned(rel, path, disk)
-		case disk != nil: // deleted in a copy; svn does not tell what is there now
+		case disk != nil: // deleted in a copy; svn tells of what is there now only what is in a directory
 			d.stirred = true
+			if disk.IsDir() && child.top().kind == kindDir {
+				d.descend(rel, child, index.Entry{})
+			}
 		}
 		return
 	}
