@@ -22,6 +22,23 @@ func (c *mergeCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
+	return c.merge(a, t, w)
+}
+
+// mergeAfter merges what an installation of packages has left; err is how that
+// ended.
+func (a *app) mergeAfter(t *wc.Tree, w *wc.Work, validate bool, err error) error {
+	merge := (&mergeCmd{Validate: validate}).merge(a, t, w)
+	if err == nil {
+		return merge
+	}
+	if merge != nil {
+		a.complain(merge)
+	}
+	return err
+}
+
+func (c *mergeCmd) merge(a *app, t *wc.Tree, w *wc.Work) error {
 	rels, err := known(t, c.Paths)
 	if err != nil {
 		return err
