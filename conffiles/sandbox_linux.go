@@ -124,7 +124,7 @@ func (s Sandbox) enter(v *Validator, conffile string, text []byte) error {
 	}
 	defer root.Close()
 	for _, dir := range append([]string{"tmp", "run"}, v.Scratch...) {
-		if err := s.scratch(root, dir); err != nil {
+		if err := scratch(root, dir); err != nil {
 			return err
 		}
 	}
@@ -134,7 +134,7 @@ func (s Sandbox) enter(v *Validator, conffile string, text []byte) error {
 		}
 	}
 	if conffile != "" {
-		if err := s.lay(root, conffile, text); err != nil {
+		if err := lay(root, conffile, text); err != nil {
 			return err
 		}
 	}
@@ -164,7 +164,7 @@ func loopback() error {
 
 // scratch puts an empty directory in memory on one of the machine; one that the
 // machine does not have is not missed.
-func (s Sandbox) scratch(root *os.Root, dir string) error {
+func scratch(root *os.Root, dir string) error {
 	at, err := root.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -181,7 +181,7 @@ const staged = "tmp/.rootwc-staged"
 
 // lay puts the text at the path of the live file, with that file's owner and
 // mode, which some validators look at as well.
-func (s Sandbox) lay(root *os.Root, conffile string, text []byte) error {
+func lay(root *os.Root, conffile string, text []byte) error {
 	live, err := root.OpenFile(conffile, unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err

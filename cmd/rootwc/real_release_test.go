@@ -101,23 +101,12 @@ func TestRealRelease(t *testing.T) {
 // were installed.
 func installReleases(t *testing.T) (s *sandbox, shipped [2]string) {
 	t.Helper()
-	parent := os.Getenv("ROOTWC_REAL_DIR")
-	if parent == "" {
-		parent = "/var/tmp"
-	}
-	dir, err := os.MkdirTemp(parent, "rootwc-real-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { removeReal(t, dir) })
-	s = &sandbox{t: t, dir: dir, url: "file://" + dir + "/repo"}
-	must(t, dir, "svnadmin", "create", "repo")
-	s.m1, s.m2 = &machine{t: t, root: filepath.Join(dir, "old")}, &machine{t: t, root: filepath.Join(dir, "newer")}
+	s = realSandbox(t, "old", "newer")
 	mirror := debianMirror(t)
 	for i, m := range []*machine{s.m1, s.m2} {
 		debootstrap(t, []string{realSuite, newerSuite}[i], m.root, mirror, "--include="+releasePackages)
 		shipped[i] = m.root + ".shipped"
-		must(t, dir, "cp", "-a", m.root, shipped[i])
+		must(t, s.dir, "cp", "-a", m.root, shipped[i])
 	}
 	return s, shipped
 }
