@@ -1,5 +1,5 @@
 # make demo    shows rootwc at work, in a sandbox
-# make test    lint, all tests with the race detector, two real Debian systems
+# make test    lint, all tests with the race detector, real Debian systems
 # make vmtest  whole machines lost and brought back, in virtual machines
 # make vmlayers  each layer of storage by itself, in virtual machines
 # make bench   measures rootwc against svn, git, fsvs, etckeeper and a bare walk;

@@ -2,6 +2,7 @@ package conffiles
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ func (m *Machine) Leftovers(ctx context.Context, wanted func(Leftover) bool) ([]
 // clear decides about one leftover. That of a conffile which is in conflict, or
 // gets another text by this very run, is left for the next one.
 func (m *Machine) clear(ctx context.Context, left Leftover, asked *wc.Conflict, changed bool) (*Clearing, error) {
-	c := &Clearing{Decision: Decision{Path: left.Of, Leftover: left.Path, Package: m.Now[left.Of].Package}}
+	c := &Clearing{Decision: Decision{Path: left.Of, Leftover: left.Path, Package: cmp.Or(m.Now[left.Of].Package, m.Before[left.Of].Package)}}
 	var err error
 	if c.File, err = m.Tree.ReadLive(left.Path, MaxSize); err != nil {
 		return c.leave("it cannot be read: %v", err), nil
@@ -81,7 +82,7 @@ func (m *Machine) clear(ctx context.Context, left Leftover, asked *wc.Conflict, 
 	}
 	switch {
 	case asked != nil && asked.Package != "" && isAbout(asked, c.File):
-		c.Asked, c.Verdict, c.Why = true, Conflict, "it waits for rootwc resolve already"
+		c.Asked, c.Verdict = true, Conflict
 		return c, nil
 	case asked != nil || changed:
 		return c.leave("%s has to be settled first: rootwc resolve, then rootwc merge again", left.Of), nil
@@ -147,7 +148,7 @@ func (m *Machine) saved(ctx context.Context, c *Clearing) error {
 	now, owned := m.Now[c.Path]
 	switch {
 	case anyMatches(old, c.File.Text):
-		c.Verdict, c.Why = Theirs, "a version of "+now.Package+", not changed here"
+		c.Verdict, c.Why = Theirs, "as "+cmp.Or(c.Package, "its package")+" ships or shipped it"
 		return nil
 	case c.Live != nil && owned && now.Digest.Matches(c.Live.Text) && bytes.Equal(recorded, c.File.Text):
 		return m.asideNow(ctx, c, now, old)

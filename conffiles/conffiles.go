@@ -39,8 +39,8 @@ type Case struct {
 	// Old are the digests of what the package shipped before, as far as they are
 	// known: the base has one of them.
 	Old []Digest
-	// Base looks for a text that has one of these digests. It is asked only when
-	// both sides have changed; nil means that there is none.
+	// Base looks for a text that has one of these digests, nil for none: an empty
+	// text is one. It is asked only when both sides have changed.
 	Base func(ctx context.Context, old []Digest) ([]byte, error)
 }
 
@@ -77,7 +77,7 @@ func Judge(ctx context.Context, c Case) (Outcome, error) {
 	switch {
 	case errors.Is(err, ErrOverlap):
 		return Outcome{Verdict: Conflict, Why: "changed here and in the package, in the same lines", Base: base}, nil
-	case errors.Is(err, ErrNoText):
+	case errors.Is(err, ErrNoText), errors.Is(err, ErrNoProgram):
 		return Outcome{Verdict: Conflict, Why: "changed here and in the package, and " + err.Error(), Base: base}, nil
 	case err != nil:
 		return Outcome{}, err

@@ -37,7 +37,7 @@ func TestJudge(t *testing.T) {
 	for name, c := range map[string]struct {
 		mine, theirs string
 		old          []Digest
-		base         string // "" for none
+		base         string // "" for none, "empty" for an empty one
 		baseErr      error
 		want         Verdict
 		text         string
@@ -56,6 +56,8 @@ func TestJudge(t *testing.T) {
 		"binary":                           {edit(v1) + "\x00", v2, old, v1, nil, Conflict, ""},
 		"emptied here, changed there":      {"", v2, old, v1, nil, Conflict, ""},
 		"the base cannot be looked up":     {edit(v1), v2, old, "", lost, "", ""},
+		"shipped empty, both the same":     {"both\n", "both\ntheirs\n", []Digest{md5Of("")}, "empty", nil, Conflict, ""},
+		"merged to nothing":                {"b\n", "a\n", []Digest{md5Of("a\nx\ny\nz\nb\n")}, "a\nx\ny\nz\nb\n", nil, Conflict, ""},
 		"shipped empty, written by hand":   {"mine\n", "", []Digest{md5Of("")}, "", nil, Mine, ""},
 		"shipped empty, both have written": {"mine\n", "theirs\n", []Digest{md5Of("")}, "", nil, Conflict, ""},
 	} {
@@ -65,7 +67,7 @@ func TestJudge(t *testing.T) {
 				if c.base == "" {
 					return nil, c.baseErr
 				}
-				return []byte(c.base), nil
+				return []byte(strings.TrimPrefix(c.base, "empty")), nil
 			},
 		})
 		if !errors.Is(err, c.baseErr) || got.Verdict != c.want || string(got.Text) != c.text {
@@ -95,5 +97,13 @@ func TestParseLeftover(t *testing.T) {
 		if got != want || ok != (want.Of != "") {
 			t.Errorf("%s: %+v, %v", path, got, ok)
 		}
+	}
+}
+
+// TestWordsQuoteNothing: a validator's complaint may quote a secret.
+func TestWordsQuoteNothing(t *testing.T) {
+	d := Decision{Path: "etc/a", Package: "tool", Verdict: Conflict, Why: "the two can be merged: tool: line 1: password hunter2"}
+	if words := d.Words(); strings.Contains(words, "hunter2") || !strings.Contains(words, "tool") {
+		t.Errorf("got %q", words)
 	}
 }

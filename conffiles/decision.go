@@ -11,21 +11,23 @@ type Decision struct {
 
 func (d *Decision) take(o Outcome) { d.Verdict, d.Why = o.Verdict, o.Why }
 
-// Words tell the decision in a few words, for people.
+// Words tell the decision in a few words, for people and for the log: nothing of
+// a file's content is in them, as a validator may have quoted it in Why.
 func (d *Decision) Words() string {
-	words := map[Verdict]string{
-		Same:     "the same as the version of " + d.Package,
-		Mine:     "as it was here: " + d.Package + " has nothing new",
-		Theirs:   "the version of " + d.Package + ": not changed here",
-		Merged:   "merged with the version of " + d.Package,
-		Conflict: "in conflict with the version of " + d.Package,
-		Left:     "left alone",
-	}[d.Verdict]
-	switch {
-	case d.Why == "":
-		return words
-	case d.Package == "" || d.Leftover != "" && d.Verdict != Conflict && d.Verdict != Left:
+	if d.Why != "" && d.Verdict != Conflict {
 		return d.Why
 	}
-	return words + ": " + d.Why
+	switch d.Verdict {
+	case Same:
+		return "the same as the version of " + d.Package
+	case Mine:
+		return "has all that the version of " + d.Package + " brings"
+	case Theirs:
+		return "the version of " + d.Package + ": not changed here"
+	case Merged:
+		return "merged with the version of " + d.Package
+	case Conflict:
+		return "in conflict with the version of " + d.Package
+	}
+	return "left alone"
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"os"
 
 	"rootwc/internal/run"
 )
@@ -17,16 +15,20 @@ var ErrOverlap = errors.New("both sides have changed the same lines")
 // ErrNoText says that a version cannot be merged by lines.
 var ErrNoText = errors.New("it is no text, or too large")
 
-// MaxSize is the largest conffile that is looked at. The largest one of Debian
-// has less than one MiB.
+// ErrNoProgram says that the program that merges is missing.
+var ErrNoProgram = errors.New("diff3 of diffutils is not installed")
+
+// MaxSize is the largest conffile that is looked at. Large ones of Debian have
+// half a MiB.
 const MaxSize = 16 << 20
 
 // Merge takes the changes from base to theirs into mine, as diff3(1) of
 // diffutils does, which every distribution has in its base. The texts are
-// handed over in memory: some of them are closed to others.
+// handed over in memory: some of them are closed to others. The merged text is
+// not nil, be it empty.
 func Merge(ctx context.Context, base, mine, theirs []byte) ([]byte, error) {
-	out, _, err := diff3(ctx, base, mine, theirs)
-	return out, err
+	text, _, err := diff3(ctx, base, mine, theirs)
+	return text, err
 }
 
 // Marked is the merged text with what overlaps in full, between lines that
@@ -69,7 +71,7 @@ func diff3(ctx context.Context, base, mine, theirs []byte) (text, marked []byte,
 		}
 	}
 	if _, found := run.Look("diff3"); !found {
-		return nil, nil, fmt.Errorf("diff3 of diffutils is not installed: %w", os.ErrNotExist)
+		return nil, nil, ErrNoProgram
 	}
 	out, _, err := run.Output(ctx, run.Command{
 		Args:    []string{"diff3", "-E", "--merge", "--label=mine", "--label=base", "--label=theirs", "--", "/dev/fd/3", "/dev/fd/4", "/dev/fd/5"},
@@ -79,5 +81,8 @@ func diff3(ctx context.Context, base, mine, theirs []byte) (text, marked []byte,
 	if errors.As(err, &failed) && failed.Status == 1 {
 		return nil, out, ErrOverlap
 	}
-	return out, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return append([]byte{}, out...), nil, nil
 }

@@ -20,11 +20,10 @@ type Validator struct {
 
 // validators are the programs that are known, each with a manual page of its
 // own: sshd(8), visudo(8), nginx(8), postfix(1), apache2ctl(8),
-// named-checkconf(1), rsyslogd(8), testparm(1), logrotate(8).
+// named-checkconf(1), rsyslogd(8), testparm(1).
 var validators = []Validator{
 	{Paths: []string{"etc/ssh/sshd_config", "etc/ssh/sshd_config.d/*.conf"}, Args: []string{"sshd", "-t"}, Dirs: []string{"run/sshd"}},
 	{Paths: []string{"etc/sudoers", "etc/sudoers.d/*"}, Args: []string{"visudo", "--check"}},
-	{Paths: []string{"etc/logrotate.conf", "etc/logrotate.d/*"}, Args: []string{"logrotate", "--debug", "/etc/logrotate.conf"}},
 	{Paths: []string{"etc/samba/smb.conf"}, Args: []string{"testparm", "--suppress-prompt"}},
 	{
 		Paths: []string{"etc/nginx/**"}, Args: []string{"nginx", "-t", "-q"}, Loads: true,

@@ -12,7 +12,8 @@ import (
 const historyLimit = 100
 
 // FindText looks in the history of a file for a text, newest revision first;
-// nil when none of the last hundred revisions that changed the file has it.
+// nil when none of the last hundred revisions that changed the file has it. An
+// empty text is not nil.
 func (c *Client) FindText(ctx context.Context, user *run.User, url, peg string, want func([]byte) bool) ([]byte, error) {
 	entries, err := c.Log(ctx, user, "--quiet", "--limit", fmt.Sprint(historyLimit), "--", url+"@"+peg)
 	if err != nil {
@@ -24,7 +25,7 @@ func (c *Client) FindText(ctx context.Context, user *run.User, url, peg string, 
 			return nil, err
 		}
 		if want(text) {
-			return text, nil
+			return append([]byte{}, text...), nil
 		}
 	}
 	return nil, nil

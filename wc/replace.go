@@ -161,15 +161,16 @@ func (t *Tree) Named(accept func(name string) bool) ([]string, error) {
 			continue
 		}
 		for rel, n := range c.record().all() {
-			if n.visible() && n.top().kind == kindDir && !t.Mounts[c.path(rel)] {
-				names, err := c.namesIn(rel)
-				if err != nil {
-					return nil, fmt.Errorf("cannot read %q: %w", c.path(rel), cause(err))
-				}
-				for _, name := range names {
-					if accept(name) {
-						found = append(found, c.path(joinPath(rel, name)))
-					}
+			if !n.visible() || n.top().kind != kindDir || t.Mounts[c.path(rel)] || c.symlinkAbove(rel+"/") != "" {
+				continue
+			}
+			names, err := c.namesIn(rel)
+			if err != nil {
+				return nil, fmt.Errorf("cannot read %q: %w", c.path(rel), cause(err))
+			}
+			for _, name := range names {
+				if accept(name) {
+					found = append(found, c.path(joinPath(rel, name)))
 				}
 			}
 		}

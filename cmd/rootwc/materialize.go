@@ -57,7 +57,7 @@ func (c *materializeCmd) Run(a *app) (err error) {
 	}
 	defer end(t, w, &err)
 	defer a.decideConffiles(t, c.Validate, c.Plan || c.DryRun)()
-	m := &materializer{app: a, tree: t, work: w, plan: c.Plan || c.DryRun, quiet: c.JSON}
+	m := &materializer{app: a, tree: t, work: w, plan: c.Plan || c.DryRun, quiet: c.JSON, validate: c.Validate}
 	if err := m.root(c); err != nil {
 		return err
 	}
@@ -104,13 +104,14 @@ func (c *materializeCmd) rebuild(a *app) error {
 
 // materializer brings working copies up, one after the other.
 type materializer struct {
-	app     *app
-	tree    *wc.Tree
-	work    *wc.Work
-	plan    bool
-	quiet   bool
-	results []*wc.Result
-	failed  []error
+	app      *app
+	tree     *wc.Tree
+	work     *wc.Work
+	plan     bool
+	quiet    bool
+	validate bool
+	results  []*wc.Result
+	failed   []error
 }
 
 // root brings up the root's own working copy, unless it is there.

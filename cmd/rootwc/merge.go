@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"rootwc/conffiles"
 	"rootwc/wc"
@@ -22,6 +23,24 @@ func (c *mergeCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
+	return c.merge(a, t, w, func(*conffiles.Clearing) bool { return false })
+}
+
+// mergeAfter merges what an installation of packages has left; err is how that
+// ended. What has to be left alone is older, and told by rootwc merge.
+func (a *app) mergeAfter(t *wc.Tree, w *wc.Work, validate bool, err error) error {
+	merge := (&mergeCmd{Validate: validate}).merge(a, t, w, func(c *conffiles.Clearing) bool { return c.Verdict == conffiles.Left })
+	if err == nil {
+		return merge
+	}
+	if merge != nil {
+		a.complain(merge)
+	}
+	return err
+}
+
+// merge decides about all leftovers but those to skip, tells it and does it.
+func (c *mergeCmd) merge(a *app, t *wc.Tree, w *wc.Work, skip func(*conffiles.Clearing) bool) error {
 	rels, err := known(t, c.Paths)
 	if err != nil {
 		return err
@@ -38,6 +57,7 @@ func (c *mergeCmd) Run(a *app) (err error) {
 	if err != nil {
 		return fmt.Errorf("cannot merge: %w", err)
 	}
+	all = slices.DeleteFunc(all, skip)
 	if err := c.tell(a, t, all); err != nil {
 		return err
 	}

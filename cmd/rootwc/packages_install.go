@@ -33,7 +33,7 @@ func (c *packagesInstallCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	return a.installPackages(t, false)
+	return a.mergeAfter(t, w, false, a.installPackages(t, false))
 }
 
 // installPackages brings back what was recorded and is missing; or prints how.
@@ -236,7 +236,7 @@ func (m *materializer) packages(install bool, files error) error {
 	if d, err := loadDescription(m.tree); err != nil || d == nil || d.Packages.Manager == "" {
 		return wc.Partial("packages are not installed: %s names no manager", wc.DescriptionPath)
 	}
-	if err := a.installPackages(m.tree, false); err != nil {
+	if err := a.mergeAfter(m.tree, m.work, m.validate, a.installPackages(m.tree, false)); err != nil {
 		return err
 	}
 	return files

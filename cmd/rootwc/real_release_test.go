@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"rootwc/internal/run"
 )
 
 // newerSuite is the Debian release after [realSuite], with the packages whose
@@ -56,7 +58,7 @@ func TestRealRelease(t *testing.T) {
 	old.ok("commit", "-m", "edited")
 
 	same := &machine{t: t, root: filepath.Join(s.dir, "same")}
-	must(t, s.dir, "cp", "-a", shipped[0], same.root)
+	copySystem(t, shipped[0], same.root)
 	same.ok("materialize", s.host())
 	same.clean("on a fresh machine of the same release")
 
@@ -101,25 +103,23 @@ func TestRealRelease(t *testing.T) {
 // were installed.
 func installReleases(t *testing.T) (s *sandbox, shipped [2]string) {
 	t.Helper()
-	parent := os.Getenv("ROOTWC_REAL_DIR")
-	if parent == "" {
-		parent = "/var/tmp"
-	}
-	dir, err := os.MkdirTemp(parent, "rootwc-real-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { removeReal(t, dir) })
-	s = &sandbox{t: t, dir: dir, url: "file://" + dir + "/repo"}
-	must(t, dir, "svnadmin", "create", "repo")
-	s.m1, s.m2 = &machine{t: t, root: filepath.Join(dir, "old")}, &machine{t: t, root: filepath.Join(dir, "newer")}
+	s = realSandbox(t, "old", "newer")
 	mirror := debianMirror(t)
 	for i, m := range []*machine{s.m1, s.m2} {
 		debootstrap(t, []string{realSuite, newerSuite}[i], m.root, mirror, "--include="+releasePackages)
 		shipped[i] = m.root + ".shipped"
-		must(t, dir, "cp", "-a", m.root, shipped[i])
+		copySystem(t, m.root, shipped[i])
 	}
 	return s, shipped
+}
+
+// copySystem copies a whole system, which takes a slow disk longer than [must]
+// waits.
+func copySystem(t *testing.T, from, to string) {
+	t.Helper()
+	if _, _, err := run.Output(t.Context(), run.Command{Args: []string{"cp", "-a", "--", from, to}}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // changedLines are the lines in which a file of one tree differs from that of

@@ -96,9 +96,8 @@ func TestRealMachine(t *testing.T) {
 	t.Logf("a second materialize left %d paths of the whole system as they were", len(before))
 }
 
-// installReal installs two systems, each for itself, with a repository beside
-// them.
-func installReal(t *testing.T) *sandbox {
+// realSandbox makes a place for two systems, with a repository beside them.
+func realSandbox(t *testing.T, one, two string) *sandbox {
 	t.Helper()
 	parent := os.Getenv("ROOTWC_REAL_DIR")
 	if parent == "" {
@@ -111,7 +110,14 @@ func installReal(t *testing.T) *sandbox {
 	t.Cleanup(func() { removeReal(t, dir) })
 	s := &sandbox{t: t, dir: dir, url: "file://" + dir + "/repo"}
 	must(t, dir, "svnadmin", "create", "repo")
-	s.m1, s.m2 = &machine{t: t, root: filepath.Join(dir, "one")}, &machine{t: t, root: filepath.Join(dir, "two")}
+	s.m1, s.m2 = &machine{t: t, root: filepath.Join(dir, one)}, &machine{t: t, root: filepath.Join(dir, two)}
+	return s
+}
+
+// installReal installs two systems, each for itself.
+func installReal(t *testing.T) *sandbox {
+	t.Helper()
+	s := realSandbox(t, "one", "two")
 	mirror := debianMirror(t)
 	for _, m := range []*machine{s.m1, s.m2} {
 		begin := time.Now()

@@ -80,12 +80,11 @@ func (c *resolveCmd) one(a *app, t *wc.Tree, w *wc.Work, rel, accept string) (*w
 	if opt.Text != nil {
 		opt.Accept = wc.AcceptText
 	}
-	if conflict != nil && conflict.Package != "" && !c.DryRun {
-		if err := t.State.Decide(map[string]string{rel: fmt.Sprintf("the version of %s was in conflict; taken: %s", conflict.Package, accept)}); err != nil {
-			return nil, err
-		}
+	r, err := w.Resolve(a.ctx, opt)
+	if err == nil && conflict != nil && conflict.Package != "" && !c.DryRun {
+		err = t.State.Decide(map[string]string{rel: fmt.Sprintf("the version of %s was in conflict; taken: %s", conflict.Package, accept)})
 	}
-	return w.Resolve(a.ctx, opt)
+	return r, err
 }
 
 // conflictAt finds the conflict of a path, nil for none.

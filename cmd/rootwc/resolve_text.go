@@ -99,10 +99,8 @@ func (c *resolveCmd) text(a *app, t *wc.Tree, k *wc.Conflict, accept string) (te
 	case sides["base"] == nil:
 		return nil, wc.Hint(wc.Refuse("cannot resolve %q: there is no common base of both sides to merge from", k.Path), "--accept edit")
 	default:
-		if text, err = conffiles.Merge(a.ctx, sides["base"], sides["mine"], sides["theirs"]); err == nil && text == nil {
-			text = []byte{}
-		}
-		if errors.Is(err, conffiles.ErrOverlap) || errors.Is(err, conffiles.ErrNoText) {
+		text, err = conffiles.Merge(a.ctx, sides["base"], sides["mine"], sides["theirs"])
+		if err != nil {
 			err = wc.Hint(wc.Refuse("cannot resolve %q: %w", k.Path, err), "--accept edit, mine or theirs")
 		}
 	}
