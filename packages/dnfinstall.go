@@ -73,9 +73,9 @@ func (d *dnf) mark(ctx context.Context, plan *Plan) error {
 // dnfName is the name of a [Package.Key] for dnf: "glibc.i686".
 func dnfName(key string) string { return strings.Replace(key, ":", ".", 1) }
 
-// dnfKey undoes dnfName for the foreign ones of some architectures.
+// dnfKey undoes dnfName.
 func dnfKey(name string, architectures []string) string {
-	for _, foreign := range architectures[1:] {
+	for _, foreign := range architectures {
 		if before, ok := strings.CutSuffix(name, "."+foreign); ok {
 			return before + ":" + foreign
 		}

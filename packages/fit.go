@@ -60,7 +60,7 @@ func keyOf(arg string) string {
 // mark adds a step that marks packages, unless there are none.
 func (plan *Plan) mark(word string, names []string, args ...string) {
 	if len(names) > 0 {
-		plan.Steps = append(plan.Steps, Step{Title: fmt.Sprintf("mark %s as %s", count(len(names), "package"), word), Args: append(args, names...), Others: true})
+		plan.Steps = append(plan.Steps, Step{Title: fmt.Sprintf("mark %s as %s", count(len(names), "package"), word), Args: slices.Concat(args, names), Others: true})
 	}
 }
 
@@ -73,7 +73,7 @@ func (plan *Plan) install(args []string, program ...string) {
 	for _, arg := range args {
 		plan.Install = append(plan.Install, keyOf(arg))
 	}
-	plan.Steps = append(plan.Steps, Step{Title: "install " + count(len(args), "package"), Args: append(program, args...), Others: true})
+	plan.Steps = append(plan.Steps, Step{Title: "install " + count(len(args), "package"), Args: slices.Concat(program, args), Others: true})
 }
 
 // count is a number with its noun.

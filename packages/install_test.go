@@ -62,6 +62,10 @@ func TestInstallDnf(t *testing.T) {
 	if _, err := program(t.Context(), []string{"dnf", "--assumeyes", "--quiet", "install", "libtext"}); err != nil {
 		t.Fatal(err)
 	}
+	conf := filepath.Join(root, "etc/editor.conf")
+	if err := os.WriteFile(conf, []byte("tabs = 4\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	plan, gone := install(t, recordedOf(t, Dnf), read(t, root), program)
 	if gone != "lost: no repository has it\n" || !slices.Equal(plan.Install, []string{"editor", "spell"}) {
 		t.Errorf("%+v, gone %s", plan, gone)
@@ -69,6 +73,9 @@ func TestInstallDnf(t *testing.T) {
 	now := read(t, root)
 	if keys(now, wanted) != "editor" || len(now.Packages) != 3 {
 		t.Errorf("wanted %s of %d", keys(now, wanted), len(now.Packages))
+	}
+	if text, err := os.ReadFile(conf); err != nil || string(text) != "tabs = 4\n" {
+		t.Errorf("the file that was there is %q, %v", text, err)
 	}
 	if plan, _ := install(t, recordedOf(t, Dnf), now, program); len(plan.Steps) != 0 {
 		t.Errorf("once more: %v", plan.Steps)
