@@ -37,7 +37,7 @@ func (c *packagesInstallCmd) Run(a *app) (err error) {
 }
 
 // installPackages brings back what was recorded and is missing; or prints how.
-func (a *app) installPackages(t *wc.Tree, plan bool) (err error) {
+func (a *app) installPackages(t *wc.Tree, plan bool) error {
 	p, err := a.packagesOf(t)
 	if err != nil {
 		return fmt.Errorf("cannot install packages: %w", err)
@@ -143,7 +143,6 @@ func (i *packageRun) steps(steps []packages.Step) error {
 			return fmt.Errorf("cannot install packages: %w", err)
 		}
 		a.out.Flush()
-		a.progress.show(s.Title, 0, 0)
 		_, err := i.program(a.ctx, s.Args)
 		switch {
 		case a.ctx.Err() != nil:
