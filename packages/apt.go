@@ -72,7 +72,7 @@ func (a *apt) Plan(ctx context.Context, prepared bool) (*Plan, error) {
 	if plan.Gone, err = a.gone(ctx, unknown); err != nil {
 		return nil, err
 	}
-	args, also, err := a.fit(ctx, plan, wanted, args)
+	args, also, err := plan.fit(wanted, args, func(args []string) (*simulation, error) { return a.simulate(ctx, args) })
 	if err != nil {
 		return nil, err
 	}
@@ -80,25 +80,12 @@ func (a *apt) Plan(ctx context.Context, prepared bool) (*Plan, error) {
 		plan.Notes = append(plan.Notes, fmt.Sprintf("a plan does not ask the repositories: whether they have %s is not known yet", few(unasked)))
 		args = append(args, unasked...)
 	}
-	for _, arg := range args {
-		key, _, _ := strings.Cut(arg, "=")
-		plan.Install = append(plan.Install, key)
-	}
 	plan.Also = len(also)
-	slices.Sort(args)
-	slices.Sort(plan.Install)
-	if len(args) > 0 {
-		plan.Steps = append(plan.Steps, Step{Title: fmt.Sprintf("install %s", count(len(args), "package")), Args: slices.Concat([]string{"apt-get"}, aptInstall, args), Others: true})
-	}
+	plan.install(args, slices.Concat([]string{"apt-get"}, aptInstall)...)
 	manual, auto, hold := a.marks(plan.Install, also)
-	for _, mark := range []struct {
-		word  string
-		names []string
-	}{{"manual", manual}, {"auto", auto}, {"hold", hold}} {
-		if len(mark.names) > 0 {
-			plan.Steps = append(plan.Steps, Step{Title: fmt.Sprintf("mark %s as %s", count(len(mark.names), "package"), mark.word), Args: slices.Concat([]string{"apt-mark", mark.word, "--"}, mark.names), Others: true})
-		}
-	}
+	plan.mark("wanted", manual, "apt-mark", "manual", "--")
+	plan.mark("pulled in", auto, "apt-mark", "auto", "--")
+	plan.mark("held", hold, "apt-mark", "hold", "--")
 	slices.SortFunc(plan.Gone, func(x, y Gone) int { return strings.Compare(x.Name, y.Name) })
 	return plan, nil
 }
@@ -206,53 +193,6 @@ func parseProviders(out []byte) map[string][]string {
 	return providers
 }
 
-// fit leaves out what cannot be installed together with the rest, by halves:
-// one package that does not fit must not keep the others away.
-func (a *apt) fit(ctx context.Context, plan *Plan, wanted, args []string) (fitting, also []string, err error) {
-	var result *simulation
-	var add func(some []string) error
-	add = func(some []string) error {
-		if len(some) == 0 {
-			return nil
-		}
-		s, err := a.simulate(ctx, slices.Concat(fitting, some))
-		if err != nil {
-			return err
-		}
-		if s.why == "" {
-			fitting, result = append(fitting, some...), s
-			return nil
-		}
-		if len(some) > 1 {
-			half := len(some) / 2
-			if err := add(some[:half]); err != nil {
-				return err
-			}
-			return add(some[half:])
-		}
-		if key, _, _ := strings.Cut(some[0], "="); slices.Contains(wanted, key) {
-			plan.Gone = append(plan.Gone, Gone{key, s.why})
-		}
-		return nil
-	}
-	if err := add(args); err != nil || result == nil {
-		return nil, nil, err
-	}
-	plan.Remove = result.removed
-	for _, name := range result.installed {
-		if !slices.ContainsFunc(fitting, func(arg string) bool { key, _, _ := strings.Cut(arg, "="); return key == name }) {
-			also = append(also, name)
-		}
-	}
-	return fitting, also, nil
-}
-
-// simulation is what an installation would do.
-type simulation struct {
-	installed, removed []string
-	why                string // it cannot be done
-}
-
 // simulate asks apt-get what it would do. It must not take away what is
 // recorded.
 func (a *apt) simulate(ctx context.Context, args []string) (*simulation, error) {
@@ -298,12 +238,4 @@ func unmet(out []byte) string {
 		}
 	}
 	return ""
-}
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

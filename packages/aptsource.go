@@ -21,12 +21,19 @@ func readAptSources(in *Installed, root *os.Root) error {
 		if path.Ext(name) == ".sources" {
 			parse = parseSourceParagraphs
 		}
+		closed := isClosed(root, name)
 		err := readOptional(root, name, func(r io.Reader) error {
 			sources, err := parse(r)
 			for _, s := range sources {
+				if closed {
+					s.uris, s.suites = []string{name}, []string{""}
+				}
 				in.source(s, name)
 			}
-			return err
+			if err != nil { // apt complains as well, and the packages are there
+				in.Findings = append(in.Findings, fmt.Sprintf("%s: %v", name, err))
+			}
+			return nil
 		})
 		if err != nil {
 			return err
@@ -54,7 +61,7 @@ type source struct {
 func (in *Installed) source(s source, file string) {
 	for _, uri := range s.uris {
 		for _, suite := range s.suites {
-			id := withoutUser(uri) + " " + suite
+			id := strings.TrimSpace(withoutUser(uri) + " " + suite)
 			r := in.Repositories[id]
 			if r == nil {
 				r = &Repository{}
@@ -106,14 +113,29 @@ func parseSourceLines(r io.Reader) (all []source, err error) {
 				}
 			}
 		}
-		words = strings.Fields(rest)
+		words = sourceWords(rest)
 		if len(words) < 2 || s.types[0] != "deb" && s.types[0] != "deb-src" {
-			return all, fmt.Errorf("line %d is no source of packages: %.80q", number, withoutUser(lines.Text()))
+			return all, fmt.Errorf("line %d is no source of packages", number)
 		}
 		s.uris, s.suites, s.components = words[:1], words[1:2], words[2:]
 		all = append(all, s)
 	}
 	return all, lines.Err()
+}
+
+// sourceWords splits a line at blanks, but for those in brackets: "cdrom:[Debian
+// 12]/ bookworm main".
+func sourceWords(line string) []string {
+	depth := 0
+	return strings.FieldsFunc(line, func(r rune) bool {
+		switch r {
+		case '[':
+			depth++
+		case ']':
+			depth--
+		}
+		return depth <= 0 && (r == ' ' || r == '\t')
+	})
 }
 
 // parseSourceParagraphs reads the deb822 format.
@@ -133,6 +155,13 @@ func parseSourceParagraphs(r io.Reader) (all []source, err error) {
 // isYes reads a truth as apt does.
 func isYes(s string) bool {
 	return slices.Contains([]string{"yes", "true", "with", "on", "enable", "1"}, strings.ToLower(s))
+}
+
+// isClosed tells whether others may not read a file: then nothing of it goes into
+// the text but its name.
+func isClosed(root *os.Root, name string) bool {
+	info, err := root.Stat(name)
+	return err == nil && info.Mode()&0o004 == 0
 }
 
 // withoutUser leaves a name and a password out of a URI: the file that has them

@@ -115,13 +115,17 @@ func readDnfRepositories(in *Installed, root *os.Root) error {
 	in.Repositories, in.Keys = map[string]*Repository{}, map[string]string{}
 	var keys []string
 	for _, name := range glob(root, "etc/yum.repos.d/*.repo", "etc/zypp/repos.d/*.repo") {
+		closed := isClosed(root, name)
 		err := readFile(root, name, func(r io.Reader) error {
 			sections, err := parseINI(r)
 			for _, s := range sections {
 				if s.last("enabled") == "0" {
 					continue
 				}
-				repository := &Repository{Files: []string{name}, URIs: s.uris("baseurl", "metalink", "mirrorlist"), Unsigned: s.last("gpgcheck") == "0"}
+				repository := &Repository{Files: []string{name}, Unsigned: s.last("gpgcheck") == "0"}
+				if !closed {
+					repository.URIs = s.uris("baseurl", "metalink", "mirrorlist")
+				}
 				for _, key := range s.uris("gpgkey") {
 					if file, local := strings.CutPrefix(key, "file:///"); local {
 						key = file

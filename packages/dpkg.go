@@ -101,7 +101,7 @@ func parseDpkgStatus(r io.Reader) (all []*Package, needed map[string]bool, err e
 		p := &Package{
 			Name: f["package"], Architecture: f["architecture"], Version: f["version"], Held: state[0] == "hold",
 			Broken:  state[2] != "installed" && !strings.HasPrefix(state[2], "triggers-"),
-			library: path.Base(f["section"]) == "libs" || path.Base(f["section"]) == "oldlibs",
+			library: isLibrary(f["package"], path.Base(f["section"])),
 		}
 		if !validName(p.Name) || !validName(p.Architecture) || !validVersion(p.Version) {
 			return fmt.Errorf("package %.60q of architecture %.60q has version %.60q, which no package has", p.Name, p.Architecture, p.Version)
@@ -122,6 +122,12 @@ func parseDpkgStatus(r io.Reader) (all []*Package, needed map[string]bool, err e
 		}
 	}
 	return all, depends, err
+}
+
+// isLibrary goes by a package's section, and by its name: Python's are in the
+// section "python".
+func isLibrary(name, section string) bool {
+	return section == "libs" || section == "oldlibs" || strings.HasPrefix(name, "lib")
 }
 
 // relations are the names in a field such as Depends, deb-control(5): "a (>= 1)

@@ -1,6 +1,8 @@
 package packages
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -159,27 +161,33 @@ func FuzzDpkgStatus(f *testing.F) {
 }
 
 func TestAptSources(t *testing.T) {
-	in := read(t, write(t, map[string]string{
+	dir := write(t, map[string]string{
 		"var/lib/dpkg/status": oneStatus,
 		"etc/apt/sources.list": "# comment\ndeb http://deb.example.org/debian trixie main contrib # more\n" +
 			"deb-src [arch=amd64 signed-by=/etc/apt/keyrings/a.gpg,/etc/apt/keyrings/gone.gpg] http://deb.example.org/debian trixie main\n",
-		"etc/apt/sources.list.d/b.sources": "Types: deb\nURIs: https://user:secret@b.example.org/ http://c.example.org/?token=secret\nSuites: stable stable-updates\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQ\n\nEnabled: no\nTypes: deb\nURIs: http://off.example.org\nSuites: x\n",
-		"etc/apt/sources.list.d/t.list":    "deb [trusted=yes] file:/srv/packages ./\n",
-		"etc/apt/keyrings/a.gpg":           "key",
-		"etc/apt/trusted.gpg.d/b.asc":      "key",
-	}))
+		"etc/apt/sources.list.d/b.sources":   "Types: deb\nURIs: https://user:secret@b.example.org/ http://c.example.org/?token=secret\nSuites: stable stable-updates\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQ\n\nEnabled: no\nTypes: deb\nURIs: http://off.example.org\nSuites: x\n",
+		"etc/apt/sources.list.d/t.list":      "deb [trusted=yes] file:/srv/packages ./\n",
+		"etc/apt/sources.list.d/cd.list":     "deb cdrom:[Debian GNU/Linux 12 _Bookworm_]/ bookworm main\n\nnonsense\n",
+		"etc/apt/sources.list.d/closed.list": "deb https://example.org/priv/secret/ bookworm main\n",
+		"etc/apt/keyrings/a.gpg":             "key",
+		"etc/apt/trusted.gpg.d/b.asc":        "key",
+	})
+	if err := os.Chmod(filepath.Join(dir, "etc/apt/sources.list.d/closed.list"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	in := read(t, dir)
 	text, err := in.Text()
 	if err != nil || strings.Contains(string(text), "secret") {
 		t.Errorf("%v\n%s", err, text)
 	}
-	if len(in.Repositories) != 6 {
+	if len(in.Repositories) != 8 || in.Repositories["etc/apt/sources.list.d/closed.list"] == nil || in.Repositories["cdrom:[Debian GNU/Linux 12 _Bookworm_]/ bookworm"] == nil {
 		t.Errorf("%d repositories\n%s", len(in.Repositories), text)
 	}
 	r := in.Repositories["http://deb.example.org/debian trixie"]
 	if r == nil || strings.Join(r.Types, " ") != "deb deb-src" || strings.Join(r.Components, " ") != "contrib main" || len(r.SignedBy) != 2 {
 		t.Errorf("%+v", r)
 	}
-	if len(in.Keys) != 2 || len(in.Findings) != 1 || !strings.Contains(in.Findings[0], "etc/apt/keyrings/gone.gpg") {
+	if len(in.Keys) != 2 || len(in.Findings) != 2 || !strings.Contains(in.Findings[0], "cd.list: line 3") || !strings.Contains(in.Findings[1], "etc/apt/keyrings/gone.gpg") {
 		t.Errorf("%q, %q", in.Keys, in.Findings)
 	}
 	if unsigned := in.Unsigned(); len(unsigned) != 1 || unsigned[0] != "file:/srv/packages ./" {

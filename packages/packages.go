@@ -3,7 +3,7 @@
 //
 // Reading starts nothing where the database's format is documented (dpkg and
 // apt, pacman), needs no privileges, and leaves the database as it is. What it
-// finds is a [Installed], which has one canonical text.
+// finds is an [Installed], which has one canonical text.
 package packages
 
 import (
@@ -36,7 +36,8 @@ type Installed struct {
 	Packages      []*Package // by [Package.Key], then version
 
 	// Repositories are where the packages come from, by "URI SUITE" (apt) or by
-	// name. A user name or password in a URI is left out.
+	// name. A user name or password in a URI is left out, and of a file that others
+	// may not read there is only the name.
 	Repositories map[string]*Repository
 	// Keys are the digests, "sha256:…", of the files whose keys are trusted.
 	Keys map[string]string
@@ -79,7 +80,7 @@ type Package struct {
 	Held        bool // kept from upgrades: apt-mark hold
 	Broken      bool // an interrupted run has left it half installed or unconfigured
 	marked      bool // the mark itself, of apt-mark manual
-	library     bool // by its section
+	library     bool // by its section or name
 	// Conffiles are the configuration files of the package, by their paths below
 	// the root without a leading slash, with the digest of the text that this
 	// version of the package ships: "md5:" and 32 hexadecimal digits, or

@@ -128,11 +128,16 @@ func alpmName(relation string) string {
 // pacman.conf(5).
 func readPacmanConf(in *Installed, root *os.Root) error {
 	in.Repositories, in.Keys = map[string]*Repository{}, map[string]string{}
+	closed := isClosed(root, pacmanConf)
 	return readOptional(root, pacmanConf, func(r io.Reader) error {
 		sections, err := parseINI(r)
 		for _, s := range sections {
 			if s.name != "options" {
-				in.Repositories[s.name] = &Repository{Files: []string{pacmanConf}, URIs: s.uris("Server", "Include"), Unsigned: slices.Contains(strings.Fields(s.last("SigLevel")), "Never")}
+				repository := &Repository{Files: []string{pacmanConf}, Unsigned: slices.Contains(strings.Fields(s.last("SigLevel")), "Never")}
+				if !closed {
+					repository.URIs = s.uris("Server", "Include")
+				}
+				in.Repositories[s.name] = repository
 				continue
 			}
 			for _, name := range strings.Fields(strings.Join(s.values["IgnorePkg"], " ")) {

@@ -58,6 +58,10 @@ func NewInstaller(recorded, now *Installed, program Program) (Installer, error) 
 	switch now.Manager {
 	case Apt:
 		return &apt{wish: w}, nil
+	case Pacman:
+		return &pacman{w}, nil
+	case Dnf:
+		return &dnf{w}, nil
 	}
 	return nil, fmt.Errorf("installing with %s is not known here", now.Manager)
 }

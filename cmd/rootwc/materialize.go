@@ -62,7 +62,7 @@ func (c *materializeCmd) Run(a *app) (err error) {
 		return err
 	}
 	if m.plan {
-		return m.planExternals(c)
+		return m.planPackages(c.Packages, m.planExternals(c))
 	}
 	return m.packages(c.Packages, m.finish())
 }

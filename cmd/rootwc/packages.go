@@ -96,7 +96,7 @@ func (c *packagesCheckCmd) Run(a *app) error {
 	}
 	d := packages.Compare(p.recorded, p.now)
 	if c.JSON {
-		err = a.json(differenceDoc{jsonFormat, p.tree.Root, d})
+		err = a.json(differenceDoc{jsonFormat, p.tree.Root, d.More, d.Gone, d.Marked, d.Held, d.Released, d.Foreign, d.Keys, d.Flatpak, d.Snap, d.Versions, d.PulledIn})
 	} else {
 		a.tellDifference(p, d)
 	}
@@ -106,10 +106,22 @@ func (c *packagesCheckCmd) Run(a *app) error {
 	return err
 }
 
+// differenceDoc is the JSON of a comparison; names are as the package manager
+// takes them.
 type differenceDoc struct {
-	Format string `json:"format"`
-	Root   string `json:"root"`
-	*packages.Difference
+	Format        string   `json:"format"`
+	Root          string   `json:"root"`
+	More          []string `json:"more,omitempty"`
+	Gone          []string `json:"gone,omitempty"`
+	Marked        []string `json:"marked,omitempty"`
+	Held          []string `json:"held,omitempty"`
+	Released      []string `json:"released,omitempty"`
+	Architectures []string `json:"architectures,omitempty"`
+	Keys          []string `json:"keys,omitempty"`
+	Flatpak       []string `json:"flatpak,omitempty"`
+	Snap          []string `json:"snap,omitempty"`
+	Versions      []string `json:"versions,omitempty"`
+	PulledIn      []string `json:"pulledIn,omitempty"`
 }
 
 func (a *app) tellDifference(p *openedPackages, d *packages.Difference) {

@@ -37,7 +37,7 @@ func (c *packagesInstallCmd) Run(a *app) (err error) {
 }
 
 // installPackages brings back what was recorded and is missing; or prints how.
-func (a *app) installPackages(t *wc.Tree, plan bool) (err error) {
+func (a *app) installPackages(t *wc.Tree, plan bool) error {
 	p, err := a.packagesOf(t)
 	if err != nil {
 		return fmt.Errorf("cannot install packages: %w", err)
@@ -68,15 +68,14 @@ func (a *app) packageLine(line string) {
 
 // packageRun is one run of the way back.
 type packageRun struct {
-	app     *app
-	opened  *openedPackages
-	place   string // of the root
-	program packages.Program
-	plan    bool
-	back    func() error // of [packages.Quiet]
-	failed  []string     // packages
-
-	stumbled []string // titles of steps
+	app      *app
+	opened   *openedPackages
+	place    string // of the root
+	program  packages.Program
+	plan     bool
+	back     func() error // of [packages.Quiet]
+	failed   []string     // packages
+	stumbled []string     // titles of steps
 }
 
 // run asks what is missing, prints the plan, does it, and looks whether it is
@@ -144,7 +143,6 @@ func (i *packageRun) steps(steps []packages.Step) error {
 			return fmt.Errorf("cannot install packages: %w", err)
 		}
 		a.out.Flush()
-		a.progress.show(s.Title, 0, 0)
 		_, err := i.program(a.ctx, s.Args)
 		switch {
 		case a.ctx.Err() != nil:
@@ -161,7 +159,7 @@ func (i *packageRun) steps(steps []packages.Step) error {
 
 // quiet keeps services from being started in a chroot.
 func (i *packageRun) quiet() (err error) {
-	if i.place != "/" && i.back == nil {
+	if i.place != "/" && i.back == nil && i.opened.now.Manager == packages.Apt {
 		i.back, err = packages.Quiet(i.opened.root)
 	}
 	return err
@@ -213,47 +211,4 @@ func (i *packageRun) verify(plan *packages.Plan) error {
 		i.failed = append(i.failed, key)
 	}
 	return nil
-}
-
-// packages installs what is missing when a machine's files are in place, or says
-// that it is; files is how these came.
-func (m *materializer) packages(install bool, files error) error {
-	var known interface{ ExitCode() int }
-	if files != nil && !(errors.As(files, &known) && known.ExitCode() == wc.ExitPartial) {
-		return files
-	}
-	a := m.app
-	if !install {
-		if n := a.missingPackages(m.tree); n > 0 {
-			fmt.Fprintf(a.out, "Packages recorded, and not installed: %d (rootwc packages install --plan)\n", n)
-		}
-		return files
-	}
-	if files != nil {
-		a.complain(files)
-		files = wc.Partial("the packages are installed, but not all files are back: see above")
-	}
-	if d, err := loadDescription(m.tree); err != nil || d == nil || d.Packages.Manager == "" {
-		return wc.Partial("packages are not installed: %s names no manager", wc.DescriptionPath)
-	}
-	if err := a.mergeAfter(m.tree, m.work, m.validate, a.installPackages(m.tree, false)); err != nil {
-		return err
-	}
-	return files
-}
-
-// missingPackages counts those that were wanted; a root that has none is no
-// machine.
-func (a *app) missingPackages(t *wc.Tree) int {
-	p, err := a.packagesOf(t)
-	if err != nil {
-		t.Detail("packages are not compared: %v", err)
-		return 0
-	}
-	defer p.close()
-	if err := p.readRecorded(); err != nil {
-		t.Detail("packages are not compared: %v", err)
-		return 0
-	}
-	return len(packages.Compare(p.recorded, p.now).Gone)
 }
