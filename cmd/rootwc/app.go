@@ -139,6 +139,7 @@ func (a *app) describe(t *wc.Tree) {
 		t.BadPage = err
 	}
 	t.Withhold = d == nil || d.Secrets.Policy != system.Clear
+	t.Datasets = datasetPaths(d)
 }
 
 func loadDescription(t *wc.Tree) (*system.Description, error) {

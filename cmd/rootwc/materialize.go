@@ -201,6 +201,9 @@ func (m *materializer) finish() error {
 			a.warn("external %s refused: %v", e.Path, e.Err)
 		}
 	}
+	if err := m.bringDatasets(); err != nil {
+		return err
+	}
 	return m.summary()
 }
 

@@ -1,0 +1,268 @@
+// Package datasets transfers the content of directories that no working copy
+// holds: photographs, music, blobs.
+//
+// A dataset is a directory that stands in some relation, its type, to a
+// repository; [Meaning] is the table of what each action means for each type.
+// Three rules hold for all of them. Nothing here is removed unless it was just
+// proven to be in the repository with the same content, or was last seen equal
+// there, is unchanged here, and is gone there. Nothing is overwritten on
+// either side that changed since both sides were last equal: it is named as a
+// conflict and stays. And a repository that is away is never taken for an
+// empty one.
+//
+// Programs work as the owner of the directory, in a directory that was opened
+// through the machine's root. The package writes to the dataset, its
+// repository and its own state directory; it prints nothing.
+package datasets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"rootwc/internal/run"
+	"rootwc/system"
+)
+
+// Room is where datasets are worked on: one machine's root.
+type Room struct {
+	Root  *os.Root
+	State string // absolute path of the directory for state, mode 0700
+
+	// Owner tells with whose ids a directory's programs run; nil for the
+	// caller's own.
+	Owner func(path string) (*run.User, error)
+	// Svn runs the svn program; nil where there are no svn repositories.
+	Svn func(ctx context.Context, c run.Command) ([]byte, error)
+	// Echo receives each command line, nil for none.
+	Echo func(line string)
+	// Progress receives what a transfer is at, in percent; nil for none.
+	Progress func(what string, percent int)
+	// Warn receives what is no error, one sentence each.
+	Warn func(format string, args ...any)
+}
+
+// Options are those of one action.
+type Options struct {
+	DryRun   bool
+	Emptying bool   // even when it takes most of the files away
+	Message  string // of a commit to svn or git-annex; "" for a standard one
+}
+
+// Change is what happened to one path, or would happen.
+type Change struct {
+	Letter byte   // of svn: A added, U replaced, D removed; > sent, C in conflict, ! failed
+	Path   string // relative to the dataset's directory
+	Note   string
+}
+
+// Report is what an action did.
+type Report struct {
+	Changes []Change
+	Notes   []string // sentences on what was left as it is
+}
+
+func (r *Report) add(letter byte, paths []string, note string) {
+	for _, p := range paths {
+		r.Changes = append(r.Changes, Change{letter, p, note})
+	}
+}
+
+func (r *Report) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+// left are the paths that the action was to deal with and did not.
+func (r *Report) left() (conflicts, failed int) {
+	for _, c := range r.Changes {
+		switch c.Letter {
+		case 'C':
+			conflicts++
+		case '!':
+			failed++
+		}
+	}
+	return conflicts, failed
+}
+
+// job is one action on one dataset.
+type job struct {
+	*Room
+	system.Dataset
+	Options
+	action Action
+	dir    *os.Root // the dataset's directory
+	at     *os.File // the same, for programs to work in
+	user   *run.User
+	state  *state
+	report *Report
+	beside bool // see Meant
+}
+
+// Do carries out one action. The report tells what was done even when there is
+// an error. Errors are a [*Refusal] (nothing was changed), [*Away] (the
+// repository cannot be reached), [*Unfinished] (the rest is named in the
+// report), or others for what failed.
+func (r *Room) Do(ctx context.Context, action Action, d system.Dataset, opt Options) (*Report, error) {
+	report := &Report{}
+	m := Meaning(d, action)
+	if m.deed == nothing {
+		report.note("%s: %s", d.Path, m.Words)
+		return report, nil
+	}
+	if m.deed == link {
+		return report, r.checkDirect(d)
+	}
+	j, err := r.begin(d, action, opt)
+	if err != nil {
+		return report, err
+	}
+	defer j.end()
+	j.report = report
+	if m.deed == setUp {
+		return report, nil // the directory is there
+	}
+	j.beside = m.beside
+	j.state.about(j.Repository, j.beside)
+	err = j.perform(ctx, m.deed)
+	if serr := j.settle(err); err == nil {
+		err = serr
+	}
+	if err != nil {
+		return report, err
+	}
+	if conflicts, failed := report.left(); conflicts+failed > 0 {
+		return report, &Unfinished{d.Path, conflicts, failed}
+	}
+	return report, nil
+}
+
+// perform hands the deed to the driver.
+func (j *job) perform(ctx context.Context, what deed) error {
+	if what == drain {
+		return j.drain()
+	}
+	driver, location := j.Source()
+	location = strings.TrimSuffix(location, "/")
+	switch driver {
+	case system.VFS:
+		return (&mirror{job: j, location: location}).perform(ctx, what)
+	case system.SVN:
+		return (&subversion{job: j, url: location}).perform(ctx, what)
+	case system.Annex:
+		return (&annex{job: j, url: location}).perform(ctx, what)
+	case system.DDM:
+		return j.ddm(ctx)
+	}
+	return fmt.Errorf("internal error: no driver for %q", j.Repository)
+}
+
+// begin locks the dataset and opens its directory.
+func (r *Room) begin(d system.Dataset, action Action, opt Options) (*job, error) {
+	j := &job{Room: r, Dataset: d, Options: opt, action: action}
+	dir, err := r.open(d.Path)
+	if err != nil {
+		return nil, err
+	}
+	j.dir = dir
+	if j.at, err = dir.Open("."); err == nil {
+		if j.user, err = r.Owner(d.Path); err == nil {
+			j.state, err = r.lock(d.Path)
+		}
+	}
+	if err == nil && !opt.DryRun {
+		err = j.tidy()
+	}
+	if err != nil {
+		j.end()
+		return nil, err
+	}
+	return j, nil
+}
+
+// end releases what the job holds.
+func (j *job) end() {
+	j.dir.Close()
+	j.at.Close()
+	j.state.unlock()
+}
+
+// settle notes in the state how the action ended.
+func (j *job) settle(err error) error {
+	if j.DryRun {
+		return nil
+	}
+	j.state.finished(j.Dataset, j.action, err)
+	return j.state.save()
+}
+
+// open opens a dataset's directory. No symlink leads there: what a user puts
+// in the way would be filled as whoever owns what it leads to.
+func (r *Room) open(path string) (*os.Root, error) {
+	for i := 0; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			continue
+		}
+		info, err := r.Root.Lstat(path[:i])
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, &Missing{path}
+		case err != nil:
+			return nil, fmt.Errorf("%q: %w", path, cause(err))
+		case info.Mode()&fs.ModeSymlink != 0:
+			return nil, refuse("%q is not to be had: %q is a symlink", path, path[:i])
+		case !info.IsDir():
+			return nil, refuse("%q is not to be had: %q is no directory", path, path[:i])
+		}
+	}
+	before, err := r.Root.Lstat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", path, cause(err))
+	}
+	dir, err := r.Root.OpenRoot(path)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", path, cause(err))
+	}
+	if now, err := dir.Lstat("."); err != nil || !os.SameFile(before, now) {
+		dir.Close()
+		return nil, refuse("%q changed while it was opened", path)
+	}
+	return dir, nil
+}
+
+// command is a program that works in the dataset's directory as its owner. The
+// directory is named by its descriptor, whatever is at its path by then.
+func (j *job) command(args ...string) run.Command {
+	return run.Command{Args: args, Dir: fmt.Sprintf("/proc/self/fd/%d", j.at.Fd()), User: j.user, Echo: j.Echo}
+}
+
+// owned says whether a name is rootwc's or ddm's own: never transferred.
+func owned(name string) bool {
+	return strings.HasPrefix(name, ".rootwc-") || strings.HasPrefix(name, ".ddm")
+}
+
+// cause strips the operation and path that os puts before an error.
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	var le *os.LinkError
+	if errors.As(err, &le) {
+		return le.Err
+	}
+	return err
+}
+
+// sync writes the dataset's file system to disk.
+func (j *job) sync() error {
+	if err := unix.Syncfs(int(j.at.Fd())); err != nil {
+		return fmt.Errorf("cannot write %q to disk: %w", j.Path, err)
+	}
+	return nil
+}

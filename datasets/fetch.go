@@ -1,0 +1,94 @@
+package datasets
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+)
+
+// fetch brings files from the repository. What they replace is kept until it
+// is known to be what was compared: somebody may have worked on it during the
+// hours of a transfer.
+func (m *mirror) fetch(ctx context.Context, c changes, here *found, what deed) error {
+	names := sorted(c.add, c.replace)
+	if len(names) == 0 {
+		return nil
+	}
+	if err := m.makeTemp(); err != nil {
+		return err
+	}
+	aside := path.Join(replacedDir, time.Now().UTC().Format("20060102T150405Z"))
+	// Setuid and setgid of a repository would give its content the rights of
+	// the directory's owner.
+	err := m.transfer(ctx, names, m.remote(), "./", "--temp-dir="+tempDir, "--chmod=Fug-s", "--backup", "--backup-dir="+aside)
+	if rerr := m.dir.RemoveAll(tempDir); err == nil {
+		err = rerr
+	}
+	if kerr := m.sortAside(aside, here, what); kerr != nil {
+		return kerr
+	}
+	return err
+}
+
+// makeTemp makes the place for files that are coming.
+func (m *mirror) makeTemp() error {
+	err := m.dir.Mkdir(tempDir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	if err == nil && m.user != nil {
+		err = m.dir.Lchown(tempDir, int(m.user.UID), int(m.user.GID))
+	}
+	return err
+}
+
+// sortAside removes what was replaced and is as it was compared, and tells
+// where the rest is kept.
+func (m *mirror) sortAside(aside string, here *found, what deed) error {
+	if _, err := m.dir.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	sub, err := m.dir.OpenRoot(aside)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	keepAll := what == regain || what == repick
+	kept := 0
+	err = walkDir(sub, "", func(rel string, info fs.FileInfo) error {
+		was, known := here.identities[rel]
+		id := identityOf(info)
+		switch {
+		case info.IsDir():
+			return nil
+		case known && id.content() == was.content() && (!keepAll || m.state.last[rel].same(here.listing[rel])):
+			return sub.Remove(rel)
+		}
+		kept++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if kept > 0 {
+		m.report.note("%s: %s replaced here; the former content is in %s", m.Path, files(kept), aside)
+		return nil
+	}
+	if err := m.dir.RemoveAll(aside); err != nil {
+		return err
+	}
+	err = m.dir.Remove(replacedDir)
+	if errors.Is(err, os.ErrNotExist) || err != nil && notEmpty(err) {
+		return nil
+	}
+	return err
+}
+
+// content is an identity without ctime, which a rename changes.
+func (id identity) content() identity {
+	id.ctime = identity{}.ctime
+	return id
+}

@@ -1,0 +1,307 @@
+package datasets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rootwc/internal/fault"
+)
+
+// mirror is a vfs repository: a directory that rsync reaches.
+type mirror struct {
+	*job
+	location string // "/path" or "host:path"
+}
+
+func (m *mirror) perform(ctx context.Context, what deed) error {
+	if err := m.reach(ctx); err != nil {
+		return err
+	}
+	switch what {
+	case pull, regain, pick, repick:
+		return m.in(ctx, what)
+	case push:
+		return m.out(ctx)
+	case flush:
+		return m.flush(ctx)
+	}
+	return fmt.Errorf("internal error: no deed %d for a directory", what)
+}
+
+// in makes the directory here follow the repository, or the chosen part of it.
+func (m *mirror) in(ctx context.Context, what deed) error {
+	there, dirs, err := m.list(ctx, everything)
+	if err == nil {
+		err = m.seen(len(there)+len(dirs) == 0)
+	}
+	if err != nil {
+		return err
+	}
+	here, err := m.walk()
+	if err != nil {
+		return err
+	}
+	chosen := there
+	if what == pick || what == repick {
+		chosen = m.choose(there)
+	}
+	c := compare(chosen, here.listing, m.state.last)
+	if err := m.settleEqual(ctx, &c, chosen, here.listing); err != nil {
+		return err
+	}
+	if what == regain || what == repick {
+		back := slices.DeleteFunc(c.own, func(p string) bool { _, in := chosen[p]; return !in })
+		c.replace = sorted(c.replace, back, c.conflict)
+		c.own, c.conflict = slices.DeleteFunc(c.own, func(p string) bool { _, in := chosen[p]; return in }), nil
+	}
+	drop := c.remove
+	if what == pick || what == repick {
+		if drop, err = m.proven(ctx, &c, there); err != nil {
+			return err
+		}
+	} else if emptying(len(c.remove), len(here.listing)) && !m.Emptying {
+		return tooMany(len(c.remove), len(here.listing), "here")
+	}
+	if m.DryRun {
+		m.tell(c, drop, 'A')
+		return nil
+	}
+	fault.At("dataset-listed")
+	fetchErr := m.fetch(ctx, c, here, what)
+	if fetchErr != nil && !isPartly(fetchErr) {
+		return fetchErr
+	}
+	fault.At("dataset-sent")
+	gone, err := m.remove(drop, here)
+	if err != nil {
+		return err
+	}
+	now, err := m.walk()
+	if err == nil {
+		err = m.sync() // what is remembered must not be newer than what is on disk
+	}
+	if err != nil {
+		return err
+	}
+	m.tell(m.arrived(c, chosen, now.listing, fetchErr), gone, 'A')
+	m.agree(now.listing, there)
+	m.state.counted(now.listing)
+	return nil
+}
+
+// settleEqual looks into files that differ in size or time alone by what is
+// known, and have the same content all the same: those are no conflicts.
+func (m *mirror) settleEqual(ctx context.Context, c *changes, from, to listing) error {
+	var same []string
+	for _, p := range c.conflict {
+		if from[p].Kind == to[p].Kind && from[p].Size == to[p].Size {
+			same = append(same, p)
+		}
+	}
+	proven, _, err := m.prove(ctx, same)
+	if err != nil {
+		return err
+	}
+	// their times may differ: taking over those is a replacement by the same
+	c.conflict = slices.DeleteFunc(c.conflict, func(p string) bool { return proven[p] })
+	for p := range proven {
+		c.replace = append(c.replace, p)
+	}
+	slices.Sort(c.replace)
+	return nil
+}
+
+// proven are the files that a selection has no more use for and that are in the
+// repository, which was just asked. What differs there is a conflict.
+func (m *mirror) proven(ctx context.Context, c *changes, there listing) (drop []string, err error) {
+	var candidates, own []string
+	for _, p := range sorted(c.remove, c.own) {
+		if _, in := there[p]; in {
+			candidates = append(candidates, p)
+		} else {
+			own = append(own, p)
+		}
+	}
+	proven, _, err := m.prove(ctx, candidates)
+	if err != nil {
+		return nil, err
+	}
+	c.remove, c.own = nil, own
+	for _, p := range candidates {
+		if proven[p] {
+			drop = append(drop, p)
+		} else {
+			c.conflict = append(c.conflict, p)
+		}
+	}
+	slices.Sort(c.conflict)
+	return drop, nil
+}
+
+// arrived strikes out what did not come, with the reason.
+func (m *mirror) arrived(c changes, from, to listing, why error) changes {
+	missing := func(p string) bool { return !from[p].same(to[p]) }
+	for _, p := range slices.Concat(c.add, c.replace) {
+		if missing(p) {
+			m.report.add('!', []string{p}, reason(why))
+		}
+	}
+	c.add, c.replace = slices.DeleteFunc(c.add, missing), slices.DeleteFunc(c.replace, missing)
+	return c
+}
+
+func reason(err error) string {
+	if err == nil {
+		return "changed meanwhile"
+	}
+	return err.Error()
+}
+
+// out makes the repository follow the directory here.
+func (m *mirror) out(ctx context.Context) error {
+	there, dirs, err := m.list(ctx, everything)
+	if m.fresh(err) {
+		there, dirs, err = listing{}, nil, nil
+	}
+	if err == nil {
+		err = m.seen(len(there)+len(dirs) == 0)
+	}
+	if err != nil {
+		return err
+	}
+	here, err := m.walk()
+	if err != nil {
+		return err
+	}
+	c := compare(here.listing, there, m.state.last)
+	if err := m.settleEqual(ctx, &c, here.listing, there); err != nil {
+		return err
+	}
+	if emptying(len(c.remove), len(there)) && !m.Emptying {
+		return tooMany(len(c.remove), len(there), "in the repository")
+	}
+	if m.DryRun {
+		m.tell(c, c.remove, '>')
+		return nil
+	}
+	sent := m.transfer(ctx, c.add, "./", m.remote(), "--ignore-existing")
+	if sent == nil || isPartly(sent) {
+		sent = errors.Join(sent, m.transfer(ctx, c.replace, "./", m.remote(), "--existing"))
+	}
+	if sent != nil && !isPartly(sent) {
+		return sent
+	}
+	if err := m.removeThere(ctx, c.remove, here, dirs); err != nil {
+		return err
+	}
+	if there, _, err = m.list(ctx, everything); err != nil {
+		return err
+	}
+	gone := slices.DeleteFunc(slices.Clone(c.remove), func(p string) bool { _, in := there[p]; return in })
+	m.tell(m.arrived(c, here.listing, there, sent), gone, '>')
+	m.agree(here.listing, there)
+	m.state.Held = m.state.Held || len(there) > 0
+	m.state.counted(here.listing)
+	for _, p := range here.other {
+		m.report.note("%s is no file: it stays here", p)
+	}
+	return nil
+}
+
+// fresh says whether the repository of an extension is only to be made; the
+// one beside it has been seen.
+func (m *mirror) fresh(err error) bool {
+	return err != nil && m.beside && m.action == Backup && strings.Contains(err.Error(), "No such file or directory")
+}
+
+// removeThere removes files from the repository that are gone here, then the
+// directories that they leave empty, the deepest first.
+func (m *mirror) removeThere(ctx context.Context, names []string, here *found, dirs []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	remove := func(names []string) error {
+		err := m.rsync(ctx, names, nil, "--delete-missing-args", "--ignore-existing", "--", "./", m.remote())
+		if isPartly(err) {
+			return nil // told by what is still there
+		}
+		return err
+	}
+	if err := remove(names); err != nil {
+		return err
+	}
+	kept := map[string]bool{}
+	for _, d := range here.dirs {
+		kept[d] = true
+	}
+	levels := map[int][]string{}
+	deepest := 0
+	for _, d := range dirs {
+		if !kept[d] && slices.ContainsFunc(names, func(p string) bool { return strings.HasPrefix(p, d+"/") }) {
+			depth := strings.Count(d, "/")
+			levels[depth] = append(levels[depth], d)
+			deepest = max(deepest, depth)
+		}
+	}
+	for depth := deepest; depth >= 0; depth-- {
+		if len(levels[depth]) == 0 {
+			continue
+		}
+		if err := remove(levels[depth]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// agree remembers in what both sides are equal. Of what differs it keeps what
+// was known.
+func (m *mirror) agree(here, there listing) {
+	last := equal(here, there)
+	for p, s := range m.state.last {
+		_, known := last[p]
+		_, ours := here[p]
+		_, theirs := there[p]
+		if !known && (ours || theirs) {
+			last[p] = s
+		}
+	}
+	m.state.remember(last)
+}
+
+// tell reports changes: letter is for what is added.
+func (m *mirror) tell(c changes, gone []string, letter byte) {
+	replaced := byte('U')
+	removed, where := "", "here"
+	if letter == '>' {
+		replaced, removed, where = '>', "removed from the repository", "in the repository"
+	}
+	m.report.add(letter, c.add, "")
+	m.report.add(replaced, c.replace, "")
+	m.report.add('D', gone, removed)
+	m.report.add('C', c.conflict, "differs here and in the repository")
+	if len(c.own) > 0 {
+		m.report.note("%s: %s changed only %s, and left so", m.Path, files(len(c.own)), where)
+	}
+}
+
+func files(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
+}
+
+func tooMany(gone, all int, where string) error {
+	return refuseHint("look at it with --dry-run; --emptying lets it happen", "it would remove %d of %d files %s", gone, all, where)
+}
+
+// sorted joins lists.
+func sorted(lists ...[]string) []string {
+	all := slices.Concat(lists...)
+	slices.Sort(all)
+	return all
+}
