@@ -130,16 +130,13 @@ func (r *Room) Do(ctx context.Context, action Action, d system.Dataset, opt Opti
 	j.beside = m.beside
 	j.state.about(j.Repository, j.beside)
 	err = j.perform(ctx, m.deed)
+	if conflicts, failed := report.left(); err == nil && conflicts+failed > 0 {
+		err = &Unfinished{d.Path, conflicts, failed}
+	}
 	if serr := j.settle(err); err == nil {
 		err = serr
 	}
-	if err != nil {
-		return report, err
-	}
-	if conflicts, failed := report.left(); conflicts+failed > 0 {
-		return report, &Unfinished{d.Path, conflicts, failed}
-	}
-	return report, nil
+	return report, err
 }
 
 // perform hands the deed to the driver.

@@ -59,7 +59,7 @@ func (m *mirror) in(ctx context.Context, what deed) error {
 	}
 	drop := c.remove
 	if what == pick || what == repick {
-		if drop, err = m.proven(ctx, &c, there); err != nil {
+		if drop, err = m.proven(ctx, &c, chosen, there); err != nil {
 			return err
 		}
 	} else if emptying(len(c.remove), len(here.listing)) && !m.Emptying {
@@ -116,10 +116,12 @@ func (m *mirror) settleEqual(ctx context.Context, c *changes, from, to listing) 
 
 // proven are the files that a selection has no more use for and that are in the
 // repository, which was just asked. What differs there is a conflict.
-func (m *mirror) proven(ctx context.Context, c *changes, there listing) (drop []string, err error) {
+func (m *mirror) proven(ctx context.Context, c *changes, chosen, there listing) (drop []string, err error) {
 	var candidates, own []string
 	for _, p := range sorted(c.remove, c.own) {
-		if _, in := there[p]; in {
+		_, kept := chosen[p]
+		_, in := there[p]
+		if in && !kept {
 			candidates = append(candidates, p)
 		} else {
 			own = append(own, p)
