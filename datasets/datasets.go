@@ -102,6 +102,8 @@ type job struct {
 	state  *state
 	report *Report
 	beside bool // see Meant
+
+	interrupted bool // the last action was
 }
 
 // Do carries out one action. The report tells what was done even when there is
@@ -129,6 +131,9 @@ func (r *Room) Do(ctx context.Context, action Action, d system.Dataset, opt Opti
 	}
 	j.beside = m.beside
 	j.state.about(j.Repository, j.beside)
+	if err := j.start(); err != nil {
+		return report, err
+	}
 	err = j.perform(ctx, m.deed)
 	if conflicts, failed := report.left(); err == nil && conflicts+failed > 0 {
 		err = &Unfinished{d.Path, conflicts, failed}
@@ -187,6 +192,16 @@ func (j *job) end() {
 	j.dir.Close()
 	j.at.Close()
 	j.state.unlock()
+}
+
+// start notes in the state that the action is at work.
+func (j *job) start() error {
+	if j.DryRun {
+		return nil
+	}
+	j.interrupted = j.state.Running != ""
+	j.state.Running = j.action
+	return j.state.save()
 }
 
 // settle notes in the state how the action ended.

@@ -74,7 +74,7 @@ func (m *mirror) sortAside(aside string, here *found, what deed) error {
 		return err
 	}
 	if kept > 0 {
-		m.report.note("%s: %s replaced here; the former content is in %s", m.Path, files(kept), aside)
+		m.report.note("%s: %s replaced here; the former content is in %s", m.Path, Files(kept), aside)
 		return nil
 	}
 	if err := m.dir.RemoveAll(aside); err != nil {

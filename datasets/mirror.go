@@ -286,11 +286,12 @@ func (m *mirror) tell(c changes, gone []string, letter byte) {
 	m.report.add('D', gone, removed)
 	m.report.add('C', c.conflict, "differs here and in the repository")
 	if len(c.own) > 0 {
-		m.report.note("%s: %s changed only %s, and left so", m.Path, files(len(c.own)), where)
+		m.report.note("%s: %s changed only %s, and left so", m.Path, Files(len(c.own)), where)
 	}
 }
 
-func files(n int) string {
+// Files is a number of them for people.
+func Files(n int) string {
 	if n == 1 {
 		return "1 file"
 	}

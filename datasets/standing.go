@@ -54,6 +54,8 @@ func (r *Room) Standing(d system.Dataset) (Standing, error) {
 		return r.buffered(d, s, &job{Room: r, Dataset: d, dir: dir})
 	case d.Type == system.Cache || d.Type == system.Extension:
 		return Standing{State: OK}, nil
+	case s.Running != "":
+		return Standing{State: Incomplete, Words: string(s.Running) + " was interrupted, or is at work now"}, nil
 	case s.Failed != "":
 		return Standing{State: Incomplete, Words: string(s.Action) + ": " + s.Failed}, nil
 	case s.Definition == "":

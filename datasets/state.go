@@ -23,7 +23,8 @@ type state struct {
 	Definition string    `json:"definition"` // that the last checkout or update finished for
 	Action     Action    `json:"action"`     // the last one
 	When       time.Time `json:"when"`
-	Failed     string    `json:"failed,omitempty"` // why it did not finish
+	Failed     string    `json:"failed,omitempty"`  // why it did not finish
+	Running    Action    `json:"running,omitempty"` // the one at work; after a crash, the one that was
 
 	Mount string `json:"mount,omitempty"` // on which a local repository was: see mountOf
 	Held  bool   `json:"held"`            // the repository was not empty when it was last seen
@@ -115,7 +116,7 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
 // finished notes how an action ended.
 func (s *state) finished(d system.Dataset, a Action, err error) {
-	s.Action, s.When, s.Failed = a, now(), ""
+	s.Action, s.When, s.Failed, s.Running = a, now(), "", ""
 	if err != nil {
 		s.Failed = err.Error()
 		return

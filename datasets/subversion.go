@@ -28,6 +28,11 @@ func (s *subversion) perform(ctx context.Context, what deed) error {
 		s.url += extensionSuffix
 		s.Repository += extensionSuffix
 	}
+	if _, err := s.dir.Lstat(".svn"); err == nil && s.interrupted {
+		if _, err := s.svn(ctx, "cleanup", "--", "."); err != nil { // its locks outlive svn
+			return err
+		}
+	}
 	switch what {
 	case pull, regain:
 		return s.in(ctx, what == regain)
@@ -88,9 +93,19 @@ func unescapeURL(s string) string {
 // in makes the working copy, or updates it. What changed on both sides stays
 // as it is: svn would write conflict markers.
 func (s *subversion) in(ctx context.Context, takeBack bool) error {
-	copied, err := s.ready(ctx, "infinity")
-	if err != nil || !copied && s.DryRun {
+	fresh, err := s.isFresh(ctx)
+	if err != nil {
 		return err
+	}
+	if copied, err := s.ready(ctx); err != nil || !copied {
+		return err
+	}
+	if fresh { // what is here already counts as changed where it differs
+		out, err := s.svn(ctx, "update", "--force", "--ignore-externals", "--accept", "postpone", "--set-depth", "infinity", "--", ".")
+		if err != nil {
+			return err
+		}
+		s.tell(out)
 	}
 	if takeBack {
 		if err := s.revert(ctx); err != nil {
@@ -121,9 +136,24 @@ func (s *subversion) in(ctx context.Context, takeBack bool) error {
 	return s.update(ctx, incoming)
 }
 
-// ready makes sure that the directory is a working copy, by a checkout that
-// leaves alone what is there: files that differ count as changed here.
-func (s *subversion) ready(ctx context.Context, depth string) (copied bool, err error) {
+// isFresh says whether the working copy is only to be made, or its making was
+// cut short.
+func (s *subversion) isFresh(ctx context.Context) (bool, error) {
+	copied, err := s.isCopy(ctx)
+	if err != nil || !copied {
+		return true, err
+	}
+	out, err := s.svn(ctx, "info", "--show-item", "depth", "--", ".")
+	return strings.TrimSpace(string(out)) == "empty", err
+}
+
+// stageDir is where a checkout begins: svn makes none in a directory that
+// another working copy, the machine's, has under version control.
+const stageDir = ".rootwc-stage"
+
+// ready makes sure that the directory is a working copy; an empty one, for
+// which everything is incoming.
+func (s *subversion) ready(ctx context.Context) (copied bool, err error) {
 	if copied, err = s.isCopy(ctx); copied || err != nil {
 		return copied, err
 	}
@@ -132,12 +162,14 @@ func (s *subversion) ready(ctx context.Context, depth string) (copied bool, err 
 		s.report.add('A', there.paths(), "")
 		return false, err
 	}
-	out, err := s.svn(ctx, "checkout", "--force", "--ignore-externals", "--depth", depth, "--", s.url+"@", ".")
-	if err != nil {
+	if err := s.dir.RemoveAll(stageDir); err != nil {
 		return false, err
 	}
-	s.tell(out)
-	return true, nil
+	defer s.dir.RemoveAll(stageDir)
+	if _, err := s.svn(ctx, "checkout", "--quiet", "--ignore-externals", "--depth", "empty", "--", s.url+"@", stageDir); err != nil {
+		return false, err
+	}
+	return true, s.dir.Rename(path.Join(stageDir, ".svn"), ".svn")
 }
 
 // update brings the named paths, parents first.
@@ -291,8 +323,7 @@ func (s *subversion) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err := s.ready(ctx, "infinity")
-	return err
+	return s.in(ctx, false)
 }
 
 // versioned counts the files of the working copy.
@@ -405,7 +436,7 @@ func (s *subversion) pick(ctx context.Context, takeBack bool) error {
 	chosen := s.choose(there)
 	copied, err := s.isCopy(ctx)
 	if err == nil && !copied && !s.DryRun {
-		copied, err = s.ready(ctx, "empty")
+		copied, err = s.ready(ctx)
 	}
 	if err != nil {
 		return err

@@ -144,11 +144,10 @@ func (w *world) do(action Action, d system.Dataset, opt Options) (*Report, int) 
 
 // repository is a kind of repository under test.
 type repository interface {
-	address(name string) string     // as the description has it
-	put(name, spec string)          // makes it, or adds to it
-	tree(name string) string        // what it holds; "" when it is not there
-	driver() system.Driver          //
-	link(path, to string) // makes a direct dataset
+	address(name string) string // as the description has it
+	put(name, spec string)      // makes it, or adds to it
+	tree(name string) string    // what it holds; "" when it is not there
+	link(path, to string)       // makes a direct dataset
 }
 
 // vfs is a directory, on this machine or on a host.
@@ -176,14 +175,14 @@ type svnServer struct {
 	known map[string]bool // directories that are there
 }
 
-func (s svnServer) address(name string) string     { return "svn:" + s.url + "/" + name }
-func (s svnServer) link(path, to string) {}
+func (s svnServer) address(name string) string { return "svn:" + s.url + "/" + name }
+func (s svnServer) link(path, to string)       {}
 
 func (s svnServer) put(name, spec string) {
 	s.t.Helper()
 	tmp := s.t.TempDir()
 	s.write(tmp, spec)
-	args := []string{"svnmucc", "-q", "-m", "put", "-U", s.url}
+	args := []string{"svnmucc", "-m", "put", "-U", s.url}
 	made := map[string]bool{".": true}
 	for f := range strings.FieldsSeq(spec) {
 		rel, _, _ := strings.Cut(f, "=")

@@ -82,11 +82,11 @@ func (c *datasetOptions) run(a *app, action datasets.Action) error {
 			return err
 		}
 	}
+	if len(c.Paths) == 0 { // asked of all, it is asked of those that it means something for
+		chosen = slices.DeleteFunc(chosen, func(d system.Dataset) bool { return !datasets.Meaning(d, action).Means() })
+	}
 	var failed []error
 	for _, d := range chosen {
-		if len(c.Paths) == 0 && !datasets.Meaning(d, action).Means() {
-			continue // asked of all, it is asked of those that it means something for
-		}
 		if err := a.doDataset(room, action, d, opt); err != nil {
 			if a.ctx.Err() != nil {
 				return err
@@ -97,23 +97,23 @@ func (c *datasetOptions) run(a *app, action datasets.Action) error {
 			}
 		}
 	}
-	return datasetsFailed(fmt.Sprintf("dataset %s", action), failed, len(chosen))
+	return datasetsFailed(action, failed, len(chosen))
 }
 
-// datasetsFailed is the error of several: partly done, unless all say the same.
-func datasetsFailed(verb string, failed []error, of int) error {
+// datasetsFailed is the error of an action on one dataset or several.
+func datasetsFailed(action datasets.Action, failed []error, of int) error {
 	switch {
 	case len(failed) == 0:
 		return nil
 	case len(failed) == 1 && of == 1:
-		err := fmt.Errorf("cannot %s: %w", verb, failed[0])
+		err := fmt.Errorf("cannot %s: %w", action, failed[0])
 		var advised interface{ Advice() string }
 		if errors.As(err, &advised) && advised.Advice() != "" {
 			err = wc.Hint(err, "%s", advised.Advice())
 		}
 		return err
 	}
-	return wc.Partial("cannot %s everything: %d of %d, named above", verb, len(failed), of)
+	return wc.Partial("cannot %s every dataset: %d of %d failed, named above", action, len(failed), of)
 }
 
 // doDataset carries out one action on one dataset and tells of it.
@@ -395,7 +395,7 @@ func (a *app) datasetDocs(t *wc.Tree, chosen []system.Dataset) []datasetDoc {
 func (d datasetDoc) words() string {
 	words := d.State
 	if d.Files > 0 {
-		words += fmt.Sprintf(", %d files, %s", d.Files, sizeWords(d.Bytes))
+		words += fmt.Sprintf(", %s, %s", datasets.Files(d.Files), sizeWords(d.Bytes))
 	}
 	if d.Note != "" {
 		words += " (" + d.Note + ")"
