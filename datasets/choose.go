@@ -47,11 +47,11 @@ func (j *job) choose(there listing) listing {
 	}
 	newest := chosen.paths()
 	slices.SortStableFunc(newest, func(a, b string) int { return cmp.Compare(chosen[b].Time, chosen[a].Time) })
+	if j.Newest > 0 {
+		newest = newest[:min(j.Newest, len(newest))]
+	}
 	kept, left := listing{}, budget
 	for _, rel := range newest {
-		if j.Newest > 0 && len(kept) == j.Newest {
-			break
-		}
 		size := uint64(chosen[rel].Size)
 		if budget > 0 && size > left {
 			continue // a smaller one may fit
