@@ -47,6 +47,9 @@ func (m *mirror) flush(ctx context.Context) error {
 	m.state.Held = m.state.Held || len(proven) > 0
 	gone, err := m.remove(only(names, proven), here)
 	m.report.add('>', gone, "")
+	if err == nil {
+		err = m.removeEmpty(here.dirs)
+	}
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,9 @@ func (m *mirror) in(ctx context.Context, what deed) error {
 	}
 	now, err := m.walk()
 	if err == nil {
+		err = m.removeEmpty(above(without(m.state.last, now.listing)))
+	}
+	if err == nil {
 		err = m.sync() // what is remembered must not be newer than what is on disk
 	}
 	if err != nil {
@@ -257,6 +260,17 @@ func (m *mirror) removeThere(ctx context.Context, names []string, here *found, d
 		}
 	}
 	return nil
+}
+
+// without are the paths of one listing that are not in another.
+func without(was, now listing) []string {
+	var gone []string
+	for p := range was {
+		if _, in := now[p]; !in {
+			gone = append(gone, p)
+		}
+	}
+	return gone
 }
 
 // agree remembers in what both sides are equal. Of what differs it keeps what

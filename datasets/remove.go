@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -19,7 +20,7 @@ const heldDir = ".rootwc-held"
 
 // remove takes files away that were proven to be dispensable as they were
 // found, each only if it is still the same: what changed since stays, and is
-// told. Directories that become empty go after them.
+// told. Directories stay: see removeEmpty.
 func (j *job) remove(names []string, was *found) (gone []string, err error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -27,7 +28,6 @@ func (j *job) remove(names []string, was *found) (gone []string, err error) {
 	if err := j.dir.Mkdir(heldDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("cannot remove files of %q: %w", j.Path, cause(err))
 	}
-	dirs := map[string]bool{}
 	links := map[[2]uint64]unix.Timespec{} // inodes of which a name was removed, with their new ctime
 	for _, rel := range names {
 		fault.At("dataset-remove")
@@ -45,14 +45,22 @@ func (j *job) remove(names []string, was *found) (gone []string, err error) {
 		}
 		links[[2]uint64{id.dev, id.ino}] = after
 		gone = append(gone, rel)
-		for dir := path.Dir(rel); dir != "."; dir = path.Dir(dir) {
-			dirs[dir] = true
-		}
 	}
 	if err := j.dir.RemoveAll(heldDir); err != nil {
 		return gone, fmt.Errorf("cannot remove %q: %w", path.Join(j.Path, heldDir), cause(err))
 	}
-	return gone, j.removeEmpty(dirs)
+	return gone, nil
+}
+
+// above are the directories above paths.
+func above(paths []string) []string {
+	dirs := map[string]bool{}
+	for _, p := range paths {
+		for dir := path.Dir(p); dir != "." && !dirs[dir]; dir = path.Dir(dir) {
+			dirs[dir] = true
+		}
+	}
+	return slices.Collect(maps.Keys(dirs))
 }
 
 // removeOne removes one file if it is what was proven. Nobody may have it open
@@ -152,14 +160,10 @@ func (j *job) makeDirs(dir string) error {
 }
 
 // removeEmpty removes those of the directories that are empty.
-func (j *job) removeEmpty(dirs map[string]bool) error {
-	names := make([]string, 0, len(dirs))
-	for d := range dirs {
-		names = append(names, d)
-	}
-	slices.Sort(names)
-	slices.Reverse(names) // what is below comes first
-	for _, d := range names {
+func (j *job) removeEmpty(dirs []string) error {
+	slices.Sort(dirs)
+	slices.Reverse(dirs) // what is below comes first
+	for _, d := range dirs {
 		_ = j.dir.RemoveAll(path.Join(d, partialDir)) // rsync's, of a transfer that is done
 		err := j.dir.Remove(d)
 		if err != nil && !notEmpty(err) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.EBUSY) {

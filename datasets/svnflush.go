@@ -71,6 +71,9 @@ func (s *subversion) flush(ctx context.Context) error {
 	s.tellUnproven(names, proven, nil, "")
 	gone, err := s.remove(only(names, proven), here)
 	s.report.add('>', gone, "")
+	if err == nil {
+		err = s.removeEmpty(here.dirs)
+	}
 	if err != nil {
 		return err
 	}
