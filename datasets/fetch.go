@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -85,6 +86,34 @@ func (m *mirror) sortAside(aside string, here *found, what deed) error {
 		return nil
 	}
 	return err
+}
+
+// tidyAside removes what an interrupted fetch has left of what it replaced, as
+// far as both sides were equal in it.
+func (j *job) tidyAside() error {
+	aside, err := j.dir.OpenRoot(replacedDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer aside.Close()
+	var dirs []string
+	err = walkDir(aside, "", func(rel string, info fs.FileInfo) error {
+		_, name, _ := strings.Cut(rel, "/") // below the time of the fetch
+		switch was, known := j.state.last[name]; {
+		case info.IsDir():
+			dirs = append(dirs, path.Join(replacedDir, rel))
+		case known && info.Mode().IsRegular() && was.same(stamp{'f', info.Size(), info.ModTime().Unix()}):
+			return aside.Remove(rel)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return j.removeEmpty(append(dirs, replacedDir))
 }
 
 // content is an identity without ctime, which a rename changes.

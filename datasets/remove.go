@@ -181,6 +181,9 @@ func (j *job) tidy() error {
 	if err := j.dir.RemoveAll(tempDir); err != nil {
 		return fmt.Errorf("cannot remove %q: %w", path.Join(j.Path, tempDir), cause(err))
 	}
+	if err := j.tidyAside(); err != nil {
+		return fmt.Errorf("cannot clear %q: %w", path.Join(j.Path, replacedDir), cause(err))
+	}
 	held, err := j.dir.OpenRoot(heldDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

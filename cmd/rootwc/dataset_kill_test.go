@@ -97,7 +97,7 @@ func TestDatasetKilled(t *testing.T) {
 					s.check(t, w, fmt.Sprintf("%s:%d", point, hit), end)
 				}
 			}
-			for range faultRuns(12) {
+			for range faultRuns(20) {
 				w.reset(t)
 				after := time.Duration(rand.Int64N(int64(took)))
 				if r := w.interrupt(t, after, syscall.SIGKILL, s.args...); r.killed {
