@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -20,10 +21,6 @@ type annex struct {
 }
 
 func (g *annex) perform(ctx context.Context, what deed) error {
-	if g.beside {
-		g.url += extensionSuffix
-		g.Repository += extensionSuffix
-	}
 	if _, found := run.Look("git-annex"); !found {
 		return refuseHint("install it (package \"git-annex\")", "the program git-annex is not to be had")
 	}
@@ -42,8 +39,6 @@ func (g *annex) perform(ctx context.Context, what deed) error {
 		err = g.pick(ctx)
 	case push:
 		err = g.all(ctx, g.record, []string{"annex", "copy", "--to=origin", "--", "."})
-	case flush:
-		err = g.all(ctx, g.record, []string{"annex", "move", "--to=origin", "--", "."})
 	}
 	if err != nil {
 		return err
@@ -73,35 +68,41 @@ func (g *annex) all(ctx context.Context, first func(context.Context) error, args
 	return err
 }
 
-// ready makes the clone.
+// ready makes the clone. What is here already counts as changed where it
+// differs.
 func (g *annex) ready(ctx context.Context) error {
-	if _, err := g.dir.Lstat(".git"); err == nil {
-		return nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if _, err := g.dir.Lstat(".git"); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	here, err := g.walk()
+	if err := g.dir.RemoveAll(stageDir); err != nil {
+		return err
+	}
+	defer g.dir.RemoveAll(stageDir)
+	if _, err := g.git(ctx, "clone", "--quiet", "--no-checkout", "--", g.url, stageDir); err != nil {
+		return err
+	}
+	if err := g.dir.Rename(path.Join(stageDir, ".git"), ".git"); err != nil {
+		return err
+	}
+	if _, err := g.git(ctx, "reset", "--quiet"); err != nil {
+		return err
+	}
+	absent, err := g.git(ctx, "ls-files", "-z", "--deleted")
 	if err != nil {
 		return err
 	}
-	// git clone wants an empty directory, and a buffer may hold something
-	for _, args := range [][]string{
-		{"init", "--quiet"},
-		{"remote", "add", "origin", g.url},
-		{"fetch", "--quiet", "origin"},
-	} {
-		if _, err := g.git(ctx, args...); err != nil {
-			_ = g.dir.RemoveAll(".git") // made just now
+	for batch := range slices.Chunk(fields(absent), batchSize) {
+		if _, err := g.git(ctx, append([]string{"checkout", "--quiet", "--"}, batch...)...); err != nil {
 			return err
 		}
 	}
-	if _, err := g.git(ctx, "annex", "init", "--quiet"); err != nil {
-		return err
-	}
-	if len(here.listing) == 0 {
-		return g.merge(ctx)
-	}
-	return nil
+	_, err = g.git(ctx, "annex", "init", "--quiet")
+	return err
+}
+
+// fields are what git ends with a null byte each.
+func fields(out []byte) []string {
+	return strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 })
 }
 
 // merge brings what others have recorded; git-annex keeps both of two versions.
@@ -126,9 +127,6 @@ func (g *annex) record(ctx context.Context) error {
 // pick fetches the chosen part and drops the rest. Names tell what is chosen:
 // git keeps no times.
 func (g *annex) pick(ctx context.Context) error {
-	if g.Newest > 0 || g.Budget != "" {
-		return refuse("%q: git-annex knows no times; choose by include alone", g.Path)
-	}
 	if err := g.merge(ctx); err != nil {
 		return err
 	}
@@ -137,10 +135,7 @@ func (g *annex) pick(ctx context.Context) error {
 		return err
 	}
 	var get, drop []string
-	for p := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-		if p == "" {
-			continue
-		}
+	for _, p := range fields(out) {
 		if len(g.Include) == 0 || matchesAny(g.Include, p) {
 			get = append(get, p)
 		} else {

@@ -118,7 +118,7 @@ func (r *Room) Do(ctx context.Context, action Action, d system.Dataset, opt Opti
 		return report, nil
 	}
 	if m.deed == link {
-		return report, r.checkDirect(d)
+		return report, r.direct(d, opt, report)
 	}
 	j, err := r.begin(d, action, opt)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fetch brings files from the repository. What they replace is kept until it
@@ -40,10 +42,24 @@ func (m *mirror) makeTemp() error {
 	if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
-	if err == nil && m.user != nil {
-		err = m.dir.Lchown(tempDir, int(m.user.UID), int(m.user.GID))
+	if err == nil {
+		err = m.give(tempDir)
 	}
 	return err
+}
+
+// give makes a directory the owner's. It is opened first: the owner may put
+// anything in its place meanwhile, but no directory that would be a gain.
+func (j *job) give(dir string) error {
+	if j.user == nil {
+		return nil
+	}
+	d, err := j.dir.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Chown(int(j.user.UID), int(j.user.GID))
 }
 
 // sortAside removes what was replaced and is as it was compared, and tells

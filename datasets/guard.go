@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rootwc/internal/run"
-	"rootwc/system"
 )
 
 // A repository whose file system is not mounted looks like an empty directory.
@@ -128,32 +127,6 @@ func parseFstab(text string) []mount {
 
 // unescapeMount takes back the octal of blank, tab, newline and backslash.
 var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace
-
-// checkDirect sees that a dataset that is its repository is there.
-func (r *Room) checkDirect(d system.Dataset) error {
-	_, location := d.Source()
-	if !strings.HasPrefix(location, "/") {
-		return refuse("%q: a direct dataset is a mounted directory; mount %s, or make it a copy", d.Path, d.Repository)
-	}
-	if _, err := mountOf(location); err != nil {
-		return &Away{d.Repository, err}
-	}
-	there, err := os.Stat(location)
-	if err != nil {
-		return &Away{d.Repository, cause(err)}
-	}
-	info, err := r.Root.Lstat(d.Path)
-	if err == nil && info.Mode()&os.ModeSymlink != 0 {
-		if to, err := r.Root.Readlink(d.Path); err == nil && to == location {
-			return nil
-		}
-	}
-	if err == nil && os.SameFile(info, there) {
-		return nil // mounted or bound there
-	}
-	return refuseHint(fmt.Sprintf("mount it there, or ln -s %s /%s", run.Quote([]string{location}), run.Quote([]string{d.Path})),
-		"%q is not %s", d.Path, location)
-}
 
 // secure has the repository's disks written, so that nothing that is removed
 // here is only in the memory of a server.

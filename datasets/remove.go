@@ -152,11 +152,10 @@ func (j *job) makeDirs(dir string) error {
 			return err
 		}
 	}
-	err := j.dir.Mkdir(dir, 0o755)
-	if err == nil && j.user != nil {
-		err = j.dir.Lchown(dir, int(j.user.UID), int(j.user.GID))
+	if err := j.dir.Mkdir(dir, 0o755); err != nil {
+		return err
 	}
-	return err
+	return j.give(dir)
 }
 
 // removeEmpty removes those of the directories that are empty.

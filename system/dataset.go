@@ -84,6 +84,10 @@ func (d Dataset) checkSettings() error {
 		return errors.New("exclude is for a vfs repository")
 	case d.Limit != "" && driver != VFS:
 		return errors.New("limit is for a vfs repository")
+	case driver == Annex && d.Type != Copy && d.Type != Blob && d.Type != Selection:
+		return fmt.Errorf("git-annex is for a copy, blob or selection, not for a %s", d.Type)
+	case driver == Annex && (d.Newest > 0 || d.Budget != ""):
+		return errors.New("git-annex knows no times; choose by include alone")
 	case driver == DDM && (len(d.Include) > 0 || d.Newest != 0 || d.Budget != ""):
 		return errors.New("what ddm selects is told in the .ddm file")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -121,7 +122,7 @@ func (a *app) doDataset(room *datasets.Room, action datasets.Action, d system.Da
 	r, err := room.Do(a.ctx, action, d, opt)
 	a.progress.clear()
 	for _, ch := range a.shortenDataset(r.Changes) {
-		a.line(ch.Letter, d.Path+"/"+ch.Path, ch.Note)
+		a.line(ch.Letter, path.Join(d.Path, ch.Path), ch.Note)
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintln(a.out, safe(n))

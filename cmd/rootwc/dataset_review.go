@@ -45,8 +45,8 @@ func (a *app) tellDatasets(docs []datasetDoc) {
 	}
 }
 
-// bringDatasets sets up the datasets of the description that are not yet as it
-// describes them.
+// bringDatasets sets up the datasets that are not yet as the description has
+// them.
 func (m *materializer) bringDatasets() error {
 	a, t := m.app, m.tree
 	d, err := loadDescription(t)
