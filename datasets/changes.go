@@ -42,6 +42,20 @@ func compare(from, to, last listing) changes {
 	return c
 }
 
+// takeBack lets the leading side win wherever it has something.
+func (c *changes) takeBack(from listing) {
+	var own []string
+	for _, p := range c.own {
+		if _, in := from[p]; in {
+			c.replace = append(c.replace, p)
+		} else {
+			own = append(own, p)
+		}
+	}
+	c.replace = sorted(c.replace, c.conflict)
+	c.own, c.conflict = own, nil
+}
+
 // emptyingFrom is the number of files from which on an action that takes away
 // more than half of a side has to be asked for.
 const emptyingFrom = 5

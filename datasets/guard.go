@@ -71,6 +71,7 @@ func (m mount) String() string { return m.source + " at " + m.point }
 // mountOf finds the mount that a directory is on. It fails when fstab(5) has
 // one for it that is not there.
 func mountOf(dir string) (mount, error) {
+	_, _ = os.Stat(dir) // automount(8) mounts what is asked for
 	info, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return mount{}, err

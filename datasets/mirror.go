@@ -53,9 +53,7 @@ func (m *mirror) in(ctx context.Context, what deed) error {
 		return err
 	}
 	if what == regain || what == repick {
-		back := slices.DeleteFunc(c.own, func(p string) bool { _, in := chosen[p]; return !in })
-		c.replace = sorted(c.replace, back, c.conflict)
-		c.own, c.conflict = slices.DeleteFunc(c.own, func(p string) bool { _, in := chosen[p]; return in }), nil
+		c.takeBack(chosen)
 	}
 	drop := c.remove
 	if what == pick || what == repick {

@@ -84,13 +84,14 @@ func (m *mirror) remote() string { return strings.TrimSuffix(m.location, "/") + 
 // outFormat has what is known of each name, in fields; the names are escaped.
 const outFormat = "--out-format=%i\t%l\t%M\t%n"
 
-// nowhere is a directory that is not there: everything is new to it.
+// nowhere is a directory that is not there: everything is new to it, and with
+// --ignore-times would be even if it were.
 const nowhere = "./.rootwc-nowhere/"
 
 // list asks what the repository holds.
 func (m *mirror) list(ctx context.Context, depth ...string) (listing, []string, error) {
 	var out bytes.Buffer
-	args := append([]string{"--dry-run", outFormat}, depth...)
+	args := append([]string{"--dry-run", "--ignore-times", outFormat}, depth...)
 	if err := m.rsync(ctx, nil, &out, append(args, "--", m.remote(), nowhere)...); err != nil {
 		if isPartly(err) { // an answer with gaps would pass for files that are gone
 			err = &Away{m.Repository, err}

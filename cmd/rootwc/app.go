@@ -26,6 +26,8 @@ type app struct {
 
 	tree      *wc.Tree             // the last one opened
 	externals []externals.External // after open
+
+	description *system.Description // after open; nil without one, or with one that cannot be read
 }
 
 // open opens the root with all its working copies, for reading.
@@ -138,6 +140,7 @@ func (a *app) describe(t *wc.Tree) {
 	if err != nil {
 		t.BadPage = err
 	}
+	a.description = d
 	t.Withhold = d == nil || d.Secrets.Policy != system.Clear
 	t.Datasets = datasetPaths(d)
 }

@@ -161,12 +161,7 @@ func (a *app) openDatasets() (*wc.Tree, []system.Dataset, error) {
 		t.Close()
 		return nil, nil, t.BadPage
 	}
-	d, err := loadDescription(t)
-	if err != nil {
-		t.Close()
-		return nil, nil, err
-	}
-	return t, allDatasets(t, d), nil
+	return t, allDatasets(t, a.description), nil
 }
 
 // allDatasets are those of the description, and those that a versioned .ddm

@@ -11,17 +11,16 @@ import (
 // reviewDatasets are the datasets of the description that there is something
 // to say of. It takes bounded time, whatever they hold.
 func (a *app) reviewDatasets(t *wc.Tree, rels []string) []datasetDoc {
-	d, err := loadDescription(t)
-	if err != nil || d == nil { // told elsewhere
-		return []datasetDoc{}
+	docs := []datasetDoc{}
+	if a.description == nil {
+		return docs
 	}
 	var asked []system.Dataset
-	for _, one := range d.Datasets {
+	for _, one := range a.description.Datasets {
 		if len(rels) == 0 || within(rels, one.Path) {
 			asked = append(asked, one)
 		}
 	}
-	docs := []datasetDoc{}
 	for _, doc := range a.datasetDocs(t, asked) {
 		if doc.State != datasets.OK {
 			doc.Repository = ""
@@ -49,16 +48,16 @@ func (a *app) tellDatasets(docs []datasetDoc) {
 // them.
 func (m *materializer) bringDatasets() error {
 	a, t := m.app, m.tree
-	d, err := loadDescription(t)
-	if err != nil || d == nil || len(d.Datasets) == 0 {
-		return err
+	a.describe(t) // which has just come
+	all := allDatasets(t, a.description)
+	if len(all) == 0 {
+		return nil
 	}
-	a.describe(t)
 	room, err := a.datasetRoom(t)
 	if err != nil {
 		return err
 	}
-	for _, one := range allDatasets(t, d) {
+	for _, one := range all {
 		s, err := room.Standing(one)
 		if err == nil && (s.State == datasets.OK || s.State == datasets.Unflushed) && one.Type != system.Direct {
 			continue // an earlier run has brought it
