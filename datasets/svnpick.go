@@ -1,0 +1,105 @@
+package datasets
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"path"
+	"slices"
+)
+
+// pick makes the working copy hold the chosen part and nothing else. svn lets
+// go only of files that are as they were committed.
+func (s *subversion) pick(ctx context.Context, takeBack bool) error {
+	there, err := s.list(ctx)
+	if err != nil {
+		return err
+	}
+	chosen := s.choose(there)
+	copied, err := s.isCopy(ctx)
+	if err == nil && !copied && !s.DryRun {
+		copied, err = s.ready(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if takeBack && copied {
+		if err := s.revert(ctx); err != nil {
+			return err
+		}
+	}
+	here, local := map[string]bool{}, map[string]bool{}
+	incoming := map[string]bool{}
+	if copied {
+		if here, err = s.present(ctx); err != nil {
+			return err
+		}
+		entries, err := s.status(ctx, true)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			local[e.path] = e.local != "normal" && e.local != "none" && e.local != "missing"
+			incoming[e.path] = e.incoming
+		}
+	}
+	var fetch, drop []string
+	for _, p := range sorted(chosen.paths()) {
+		switch {
+		case local[p] && (incoming[p] || !here[p]):
+			s.report.add('C', []string{p}, "changed here and in the repository")
+		case !here[p] || incoming[p]:
+			fetch = append(fetch, p)
+		}
+	}
+	for p := range here {
+		if _, in := chosen[p]; !in && local[p] {
+			s.report.add('C', []string{p}, "no longer chosen, but changed here")
+		} else if !in {
+			drop = append(drop, p)
+		}
+	}
+	slices.Sort(drop)
+	if s.DryRun {
+		s.report.add('A', fetch, "")
+		s.report.add('D', drop, "")
+		return nil
+	}
+	for batch := range slices.Chunk(drop, batchSize) {
+		if _, err := s.svn(ctx, append([]string{"update", "--quiet", "--set-depth", "exclude", "--"}, targets(batch)...)...); err != nil {
+			return err
+		}
+	}
+	s.report.add('D', drop, "here")
+	return s.update(ctx, fetch, "--set-depth", "infinity")
+}
+
+// present are the files that the working copy holds.
+func (s *subversion) present(ctx context.Context) (map[string]bool, error) {
+	out, err := s.svn(ctx, "info", "--xml", "--recursive", "--", ".")
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Entries []struct {
+			Path string `xml:"path,attr"`
+			Kind string `xml:"kind,attr"`
+			Copy struct {
+				Depth    string `xml:"depth"`
+				Schedule string `xml:"schedule"`
+			} `xml:"wc-info"`
+		} `xml:"entry"`
+	}
+	if err := xml.Unmarshal(out, &doc); err != nil {
+		return nil, fmt.Errorf("cannot read the output of svn info: %w", err)
+	}
+	here := map[string]bool{}
+	for _, e := range doc.Entries {
+		if e.Kind == "file" && e.Copy.Depth != "exclude" && e.Copy.Schedule != "add" {
+			if _, err := s.dir.Lstat(path.Clean(e.Path)); err == nil {
+				here[path.Clean(e.Path)] = true
+			}
+		}
+	}
+	return here, nil
+}
