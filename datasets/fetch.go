@@ -23,7 +23,7 @@ func (m *mirror) fetch(ctx context.Context, c changes, here *found, what deed) e
 	if err := m.makeTemp(); err != nil {
 		return err
 	}
-	aside := path.Join(replacedDir, time.Now().UTC().Format("20060102T150405Z"))
+	aside := newAside()
 	// Setuid and setgid of a repository would give its content the rights of
 	// the directory's owner.
 	err := m.transfer(ctx, names, m.remote(), "./", "--temp-dir="+tempDir, "--chmod=Fug-s", "--backup", "--backup-dir="+aside)
@@ -34,6 +34,15 @@ func (m *mirror) fetch(ctx context.Context, c changes, here *found, what deed) e
 		return kerr
 	}
 	return err
+}
+
+// newAside names a place for what is replaced.
+func newAside() string {
+	return path.Join(replacedDir, time.Now().UTC().Format("20060102T150405Z"))
+}
+
+func (j *job) noteAside(aside string, kept int) {
+	j.report.note("%s: %s replaced here; the former content is in %s", j.Path, Files(kept), aside)
 }
 
 // makeTemp makes the place for files that are coming.
@@ -91,7 +100,7 @@ func (m *mirror) sortAside(aside string, here *found, what deed) error {
 		return err
 	}
 	if kept > 0 {
-		m.report.note("%s: %s replaced here; the former content is in %s", m.Path, Files(kept), aside)
+		m.noteAside(aside, kept)
 		return nil
 	}
 	if err := m.dir.RemoveAll(aside); err != nil {

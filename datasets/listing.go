@@ -21,11 +21,7 @@ type stamp struct {
 	Time int64 `json:"time"` // of the last modification, in seconds since 1970
 }
 
-// same compares as rsync does: a symlink by its length alone, since not every
-// file system keeps its time.
-func (s stamp) same(t stamp) bool {
-	return s.Kind == t.Kind && s.Size == t.Size && (s.Time == t.Time || s.Kind == 'L')
-}
+func (s stamp) same(t stamp) bool { return s == t }
 
 // listing are the files and symlinks of one side, by path.
 type listing map[string]stamp

@@ -285,6 +285,32 @@ func TestForgottenState(t *testing.T) {
 	}
 }
 
+// TestRestoreKeepsAside takes back what changed in a working copy of svn.
+func TestRestoreKeepsAside(t *testing.T) {
+	need(t, "svn", "svnadmin")
+	w := newWorld(t)
+	w.exec("svnadmin", "create", "repo")
+	w.write(w.path("server"), "a=1")
+	w.exec("svn", "import", "-q", "-m", "first import", w.path("server"), "file://"+w.path("repo"))
+	w.must(os.Mkdir(w.path("root/photos"), 0o755))
+	d := system.Dataset{Path: "photos", Type: system.Copy, Repository: "svn:file://" + w.path("repo")}
+	if _, status := w.do(Checkout, d, Options{}); status != 0 {
+		t.Fatalf("status %d", status)
+	}
+	w.must(os.WriteFile(w.path("root/photos/a"), []byte("mine"), 0o644))
+	if _, status := w.do(Restore, d, Options{}); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	w.wantTrees("a=1", "")
+	kept, _ := filepath.Glob(w.path("root/photos", replacedDir, "*", "a"))
+	if len(kept) != 1 {
+		t.Fatalf("kept: %v", kept)
+	}
+	if text, err := os.ReadFile(kept[0]); string(text) != "mine" {
+		t.Errorf("kept: %q, %v", text, err)
+	}
+}
+
 // TestSymlinkInTheWay has a user who puts a symlink where the dataset was.
 func TestSymlinkInTheWay(t *testing.T) {
 	w := newWorld(t)

@@ -31,36 +31,15 @@ func (m *mirror) perform(ctx context.Context, what deed) error {
 
 // in makes the directory here follow the repository, or the chosen part of it.
 func (m *mirror) in(ctx context.Context, what deed) error {
-	there, dirs, err := m.list(ctx, everything)
-	if err == nil {
-		err = m.seen(len(there)+len(dirs) == 0)
-	}
+	there, _, here, err := m.both(ctx)
 	if err != nil {
 		return err
 	}
-	here, err := m.walk()
+	chosen, c, err := m.plan(ctx, there, here.listing, what)
 	if err != nil {
 		return err
-	}
-	chosen := there
-	if what == pick || what == repick {
-		chosen = m.choose(there)
-	}
-	c := compare(chosen, here.listing, m.state.last)
-	if err := m.settleEqual(ctx, &c, chosen, here.listing); err != nil {
-		return err
-	}
-	if what == regain || what == repick {
-		c.takeBack(chosen)
 	}
 	drop := c.remove
-	if what == pick || what == repick {
-		if drop, err = m.proven(ctx, &c, chosen, there); err != nil {
-			return err
-		}
-	} else if emptying(len(c.remove), len(here.listing)) && !m.Emptying {
-		return tooMany(len(c.remove), len(here.listing), "here")
-	}
 	if m.DryRun {
 		m.tell(c, drop, 'A')
 		return nil
@@ -91,6 +70,43 @@ func (m *mirror) in(ctx context.Context, what deed) error {
 	return nil
 }
 
+// both lists both sides.
+func (m *mirror) both(ctx context.Context) (there listing, dirs []string, here *found, err error) {
+	there, dirs, err = m.list(ctx, everything)
+	if m.fresh(err) {
+		there, dirs, err = listing{}, nil, nil
+	}
+	if err == nil {
+		err = m.seen(len(there)+len(dirs) == 0)
+	}
+	if err == nil {
+		here, err = m.walk()
+	}
+	return there, dirs, here, err
+}
+
+// plan tells what is to come here, and what makes here follow that.
+func (m *mirror) plan(ctx context.Context, there, here listing, what deed) (chosen listing, c changes, err error) {
+	chosen = there
+	if what == pick || what == repick {
+		chosen = m.choose(there)
+	}
+	c = compare(chosen, here, m.state.last)
+	if err := m.settleEqual(ctx, &c, chosen, here); err != nil {
+		return nil, c, err
+	}
+	if what == regain || what == repick {
+		c.takeBack(chosen)
+	}
+	if what == pick || what == repick {
+		return chosen, c, m.drop(ctx, &c, chosen, there)
+	}
+	if emptying(len(c.remove), len(here)) && !m.Emptying {
+		return nil, c, tooMany(len(c.remove), len(here), "here")
+	}
+	return chosen, c, nil
+}
+
 // settleEqual looks into files that differ in size or time alone by what is
 // known, and have the same content all the same: those are no conflicts.
 func (m *mirror) settleEqual(ctx context.Context, c *changes, from, to listing) error {
@@ -113,9 +129,10 @@ func (m *mirror) settleEqual(ctx context.Context, c *changes, from, to listing) 
 	return nil
 }
 
-// proven are the files that a selection has no more use for and that are in the
-// repository, which was just asked. What differs there is a conflict.
-func (m *mirror) proven(ctx context.Context, c *changes, chosen, there listing) (drop []string, err error) {
+// drop decides on what a selection has no more use for: it goes when the
+// repository, which is asked now, holds the same. What differs there is a
+// conflict, what is not there stays.
+func (m *mirror) drop(ctx context.Context, c *changes, chosen, there listing) error {
 	var candidates, own []string
 	for _, p := range sorted(c.remove, c.own) {
 		_, kept := chosen[p]
@@ -128,18 +145,16 @@ func (m *mirror) proven(ctx context.Context, c *changes, chosen, there listing) 
 	}
 	proven, _, err := m.prove(ctx, candidates)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.remove, c.own = nil, own
+	c.remove, c.own = only(candidates, proven), own
 	for _, p := range candidates {
-		if proven[p] {
-			drop = append(drop, p)
-		} else {
+		if !proven[p] {
 			c.conflict = append(c.conflict, p)
 		}
 	}
 	slices.Sort(c.conflict)
-	return drop, nil
+	return nil
 }
 
 // arrived strikes out what did not come, with the reason.

@@ -2,24 +2,13 @@ package datasets
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 )
 
 // out makes the repository follow the directory here.
 func (m *mirror) out(ctx context.Context) error {
-	there, dirs, err := m.list(ctx, everything)
-	if m.fresh(err) {
-		there, dirs, err = listing{}, nil, nil
-	}
-	if err == nil {
-		err = m.seen(len(there)+len(dirs) == 0)
-	}
-	if err != nil {
-		return err
-	}
-	here, err := m.walk()
+	there, dirs, here, err := m.both(ctx)
 	if err != nil {
 		return err
 	}
@@ -35,11 +24,13 @@ func (m *mirror) out(ctx context.Context) error {
 		return nil
 	}
 	sent := m.transfer(ctx, c.add, "./", m.remote(), "--ignore-existing")
-	if sent == nil || isPartly(sent) {
-		sent = errors.Join(sent, m.transfer(ctx, c.replace, "./", m.remote(), "--existing"))
-	}
 	if sent != nil && !isPartly(sent) {
 		return sent
+	}
+	if err := m.transfer(ctx, c.replace, "./", m.remote(), "--existing"); isPartly(err) {
+		sent = err
+	} else if err != nil {
+		return err
 	}
 	if err := m.removeThere(ctx, c.remove, here, dirs); err != nil {
 		return err

@@ -115,13 +115,37 @@ func (s *subversion) tell(out []byte) {
 	}
 }
 
-// revert takes back what changed here. The former content is lost, as the
-// person asked.
+// revert takes back what changed here. svn puts a new file in the place of
+// each: the former ones are kept by another name.
 func (s *subversion) revert(ctx context.Context) error {
 	if s.DryRun {
 		return nil
 	}
-	_, err := s.svn(ctx, "revert", "--recursive", "--quiet", "--", ".")
+	entries, err := s.status(ctx, false)
+	if err != nil {
+		return err
+	}
+	aside, kept := newAside(), 0
+	for _, e := range entries {
+		if e.local != "modified" && e.local != "replaced" && e.local != "conflicted" {
+			continue
+		}
+		if info, err := s.dir.Lstat(e.path); err != nil || info.IsDir() {
+			continue
+		}
+		to := path.Join(aside, e.path)
+		if err := s.dir.MkdirAll(path.Dir(to), 0o700); err != nil {
+			return err
+		}
+		if err := s.dir.Link(e.path, to); err != nil {
+			return fmt.Errorf("cannot keep %q: %w", path.Join(s.Path, e.path), cause(err))
+		}
+		kept++
+	}
+	if kept > 0 {
+		s.noteAside(aside, kept)
+	}
+	_, err = s.svn(ctx, "revert", "--recursive", "--quiet", "--", ".")
 	return err
 }
 
@@ -130,6 +154,11 @@ type entry struct {
 	path     string
 	local    string // of wc-status: "modified", "unversioned", …
 	incoming bool   // the repository has something newer
+}
+
+// changed says whether something is here that the repository does not have.
+func (e entry) changed() bool {
+	return e.local != "normal" && e.local != "none" && e.local != "missing"
 }
 
 func (s *subversion) status(ctx context.Context, ask bool) ([]entry, error) {

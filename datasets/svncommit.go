@@ -28,7 +28,7 @@ func (s *subversion) out(ctx context.Context) error {
 	var fresh, gone, changed []string
 	for _, e := range entries {
 		switch {
-		case e.incoming && e.local != "normal" && e.local != "none" && e.local != "missing":
+		case e.incoming && e.changed():
 			s.report.add('C', []string{e.path}, "changed here and in the repository")
 		case e.local == "unversioned":
 			fresh = append(fresh, e.path)

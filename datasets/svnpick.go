@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 )
@@ -28,38 +29,13 @@ func (s *subversion) pick(ctx context.Context, takeBack bool) error {
 			return err
 		}
 	}
-	here, local := map[string]bool{}, map[string]bool{}
-	incoming := map[string]bool{}
+	here := picture{}
 	if copied {
-		if here, err = s.present(ctx); err != nil {
+		if here, err = s.picture(ctx); err != nil {
 			return err
 		}
-		entries, err := s.status(ctx, true)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			local[e.path] = e.local != "normal" && e.local != "none" && e.local != "missing"
-			incoming[e.path] = e.incoming
-		}
 	}
-	var fetch, drop []string
-	for _, p := range sorted(chosen.paths()) {
-		switch {
-		case local[p] && (incoming[p] || !here[p]):
-			s.report.add('C', []string{p}, "changed here and in the repository")
-		case !here[p] || incoming[p]:
-			fetch = append(fetch, p)
-		}
-	}
-	for p := range here {
-		if _, in := chosen[p]; !in && local[p] {
-			s.report.add('C', []string{p}, "no longer chosen, but changed here")
-		} else if !in {
-			drop = append(drop, p)
-		}
-	}
-	slices.Sort(drop)
+	fetch, drop := s.difference(chosen, here)
 	if s.DryRun {
 		s.report.add('A', fetch, "")
 		s.report.add('D', drop, "")
@@ -72,6 +48,47 @@ func (s *subversion) pick(ctx context.Context, takeBack bool) error {
 	}
 	s.report.add('D', drop, "here")
 	return s.update(ctx, fetch, "--set-depth", "infinity")
+}
+
+// picture is what a working copy holds, by path.
+type picture struct {
+	here     map[string]bool
+	changed  map[string]bool // here
+	incoming map[string]bool // the repository has something newer
+}
+
+func (s *subversion) picture(ctx context.Context) (picture, error) {
+	p := picture{changed: map[string]bool{}, incoming: map[string]bool{}}
+	var err error
+	if p.here, err = s.present(ctx); err != nil {
+		return p, err
+	}
+	entries, err := s.status(ctx, true)
+	for _, e := range entries {
+		p.changed[e.path] = e.changed()
+		p.incoming[e.path] = e.incoming
+	}
+	return p, err
+}
+
+// difference tells what is to come and what is to go. Conflicts stay.
+func (s *subversion) difference(chosen listing, now picture) (fetch, drop []string) {
+	for _, p := range chosen.paths() {
+		switch {
+		case now.changed[p] && (now.incoming[p] || !now.here[p]):
+			s.report.add('C', []string{p}, "changed here and in the repository")
+		case !now.here[p] || now.incoming[p]:
+			fetch = append(fetch, p)
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(now.here)) {
+		if _, in := chosen[p]; !in && now.changed[p] {
+			s.report.add('C', []string{p}, "no longer chosen, but changed here")
+		} else if !in {
+			drop = append(drop, p)
+		}
+	}
+	return fetch, drop
 }
 
 // present are the files that the working copy holds.

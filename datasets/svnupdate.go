@@ -37,7 +37,7 @@ func (s *subversion) in(ctx context.Context, takeBack bool) error {
 	for _, e := range here {
 		switch {
 		case !e.incoming:
-		case e.local != "normal" && e.local != "none" && e.local != "missing":
+		case e.changed():
 			s.report.add('C', []string{e.path}, "changed here and in the repository")
 		default:
 			incoming = append(incoming, e.path)

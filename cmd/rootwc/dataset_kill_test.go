@@ -23,6 +23,7 @@ import (
 // datasetKill is one scenario.
 type datasetKill struct {
 	name   string
+	svn    bool   // the repository is Subversion's, and read into store
 	script string // makes the machine, in the world's directory
 	args   []string
 	status int
@@ -51,6 +52,14 @@ func datasetKills() []datasetKill {
 			name: "flush",
 			script: datasetMachine + fmt.Sprintf(files, "root/home/anna/data") +
 				"printf mine >root/home/anna/data/other; printf theirs >store/other; mkdir store/d1; cp -p root/home/anna/data/d1/1 store/d1/\n",
+			args: []string{"dataset", "flush"}, status: 4,
+			safe: slices.Concat(contents, []string{"mine", "theirs"}), stay: map[string]string{"other": "mine"},
+		},
+		{
+			name: "flush-svn", svn: true,
+			script: datasetMachine + fmt.Sprintf(files, "root/home/anna/data") +
+				"svnadmin create big; printf theirs >other; printf mine >root/home/anna/data/other\n" +
+				"svnmucc -m first put other $S/big/other; chmod -R a+rwX big\n",
 			args: []string{"dataset", "flush"}, status: 4,
 			safe: slices.Concat(contents, []string{"mine", "theirs"}), stay: map[string]string{"other": "mine"},
 		},
@@ -123,11 +132,14 @@ func (s datasetKill) build(t *testing.T) *faultWorld {
 	first, second, _ := strings.Cut(s.script, "@checkout\n")
 	w.sh(t, first)
 	w.do(t, "init", w.server+"/repo/m1")
-	typ := map[string]string{"flush": "buffer"}[s.name]
-	if typ == "" {
-		typ = s.name
+	typ, repository := s.name, "vfs:"+filepath.Join(w.dir, "store")
+	if s.args[1] == "flush" {
+		typ = "buffer"
 	}
-	page := fmt.Sprintf("\n[[dataset]]\npath = \"home/anna/data\"\ntype = %q\nrepository = \"vfs:%s\"\n", typ, filepath.Join(w.dir, "store"))
+	if s.svn {
+		repository = "svn:" + w.server + "/big"
+	}
+	page := fmt.Sprintf("\n[[dataset]]\npath = \"home/anna/data\"\ntype = %q\nrepository = %q\n", typ, repository)
 	if s.name == "selection" {
 		page += "include = [\"d*\"]\n"
 	}
@@ -146,9 +158,18 @@ func (s datasetKill) build(t *testing.T) *faultWorld {
 	return w
 }
 
+// read brings what a Subversion repository holds into store.
+func (s datasetKill) read(t *testing.T, w *faultWorld) {
+	t.Helper()
+	if s.svn {
+		w.sh(t, "rm -rf store; svn export -q $S/big store; chown -R $A:$A store; chmod -R a+rwX big")
+	}
+}
+
 // end is what there is when all is done.
 func (s datasetKill) end(t *testing.T, w *faultWorld) string {
 	t.Helper()
+	s.read(t, w)
 	return datasetTree(t, w.path("home/anna/data")) + "| " + datasetTree(t, filepath.Join(w.dir, "store"))
 }
 
@@ -168,6 +189,7 @@ func datasetTree(t *testing.T, dir string) string {
 // check looks that nothing is lost, and that the command comes to its end.
 func (s datasetKill) check(t *testing.T, w *faultWorld, at, end string) {
 	t.Helper()
+	s.read(t, w)
 	everywhere := faultTree(t, w.path("home/anna/data"), nil)
 	for rel, item := range faultTree(t, filepath.Join(w.dir, "store"), nil) {
 		everywhere["store/"+rel] = item
