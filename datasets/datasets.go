@@ -18,6 +18,7 @@ package datasets
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -30,9 +31,9 @@ type Room struct {
 	Root  *os.Root
 	State string // absolute path of the directory for state, mode 0700
 
-	// Owner tells with whose ids a directory's programs run; nil for the
+	// Owner tells with whose ids programs run in a directory; nil for the
 	// caller's own.
-	Owner func(path string) (*run.User, error)
+	Owner func(dir fs.FileInfo) *run.User
 	// Svn runs the svn program; nil where there are no svn repositories.
 	Svn func(ctx context.Context, c run.Command) ([]byte, error)
 	// Echo receives each command line, nil for none.
@@ -169,7 +170,9 @@ func (r *Room) begin(d system.Dataset, action Action, opt Options) (*job, error)
 	}
 	j.dir = dir
 	if j.at, err = dir.Open("."); err == nil {
-		if j.user, err = r.Owner(d.Path); err == nil {
+		var info fs.FileInfo
+		if info, err = j.at.Stat(); err == nil {
+			j.user = r.Owner(info)
 			j.state, err = r.lock(d.Path)
 		}
 	}

@@ -10,38 +10,46 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open opens a dataset's directory. No symlink leads there: what a user puts
-// in the way would be filled as whoever owns what it leads to.
+// open opens a dataset's directory, one step after the other. No symlink leads
+// there, also none that is put in the way meanwhile: what it leads to would be
+// filled with the rights of whoever owns that.
 func (r *Room) open(path string) (*os.Root, error) {
-	for i := 0; i <= len(path); i++ {
-		if i < len(path) && path[i] != '/' {
-			continue
+	dir := r.Root
+	for name := range strings.SplitSeq(path, "/") {
+		next, err := step(dir, name, path)
+		if dir != r.Root {
+			dir.Close()
 		}
-		info, err := r.Root.Lstat(path[:i])
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, &Missing{path}
-		case err != nil:
-			return nil, fmt.Errorf("%q: %w", path, cause(err))
-		case info.Mode()&fs.ModeSymlink != 0:
-			return nil, refuse("%q is not to be had: %q is a symlink", path, path[:i])
-		case !info.IsDir():
-			return nil, refuse("%q is not to be had: %q is no directory", path, path[:i])
+		if err != nil {
+			return nil, err
 		}
-	}
-	before, err := r.Root.Lstat(path)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", path, cause(err))
-	}
-	dir, err := r.Root.OpenRoot(path)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", path, cause(err))
-	}
-	if now, err := dir.Lstat("."); err != nil || !os.SameFile(before, now) {
-		dir.Close()
-		return nil, refuse("%q changed while it was opened", path)
+		dir = next
 	}
 	return dir, nil
+}
+
+// step opens one directory on the way to path.
+func step(dir *os.Root, name, path string) (*os.Root, error) {
+	info, err := dir.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &Missing{path}
+	case err != nil:
+		return nil, fmt.Errorf("%q: %w", path, cause(err))
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, refuse("%q is not to be had: %q on the way is a symlink", path, name)
+	case !info.IsDir():
+		return nil, refuse("%q is not to be had: %q on the way is no directory", path, name)
+	}
+	next, err := dir.OpenRoot(name)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", path, cause(err))
+	}
+	if now, err := next.Lstat("."); err != nil || !os.SameFile(info, now) {
+		next.Close()
+		return nil, refuse("%q is not to be had: %q on the way changed while it was opened", path, name)
+	}
+	return next, nil
 }
 
 // owned says whether a name is rootwc's or ddm's own: never transferred.

@@ -17,7 +17,7 @@ func (s *subversion) out(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.begin(ctx); err != nil || s.DryRun {
+		if err := s.makeBeside(ctx); err != nil || s.DryRun {
 			return err
 		}
 	}
@@ -56,8 +56,8 @@ func (s *subversion) out(ctx context.Context) error {
 	return s.commit(ctx)
 }
 
-// begin makes the repository of an extension, beside the one it extends.
-func (s *subversion) begin(ctx context.Context) error {
+// makeBeside makes the repository of an extension, beside the one it extends.
+func (s *subversion) makeBeside(ctx context.Context) error {
 	if _, err := s.svn(ctx, "info", "--", s.url+"@"); err != nil {
 		if s.DryRun {
 			return nil

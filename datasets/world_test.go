@@ -38,7 +38,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { root.Close() })
 	w.room = &Room{
 		Root: root, State: filepath.Join(w.dir, "state"),
-		Owner: func(string) (*run.User, error) { return nil, nil },
+		Owner: func(fs.FileInfo) *run.User { return nil },
 		Warn:  func(format string, args ...any) { t.Logf("warning: "+format, args...) },
 		Svn: func(ctx context.Context, c run.Command) ([]byte, error) {
 			c.Args = append([]string{c.Args[0], c.Args[1], "--non-interactive", "--config-dir", filepath.Join(w.dir, "config")}, c.Args[2:]...)

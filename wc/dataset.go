@@ -2,6 +2,7 @@ package wc
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"sort"
@@ -85,13 +86,9 @@ func (t *Tree) Named(name string) []string {
 
 // OwnerOf tells with whose ids programs work in a directory: its owner's; nil
 // for the caller's own.
-func (t *Tree) OwnerOf(dir string) (*run.User, error) {
-	info, err := t.fs.Lstat(orDot(dir))
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", t.abs(dir), cause(err))
-	}
-	st := info.Sys().(*unixStat)
-	return userOf(st.Uid, st.Gid, t.homeOf(st.Uid)), nil
+func (t *Tree) OwnerOf(dir fs.FileInfo) *run.User {
+	st := dir.Sys().(*unixStat)
+	return userOf(st.Uid, st.Gid, t.homeOf(st.Uid))
 }
 
 // MakeDirectory makes a directory that is not there, as the owner of the one
