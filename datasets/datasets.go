@@ -3,12 +3,12 @@
 //
 // A dataset is a directory that stands in some relation, its type, to a
 // repository; [Meaning] is the table of what each action means for each type.
-// Three rules hold for all of them. Nothing here is removed unless it was just
+// Three rules hold, a cache apart. Nothing here is removed unless it was just
 // proven to be in the repository with the same content, or was last seen equal
 // there, is unchanged here, and is gone there. Nothing is overwritten on
-// either side that changed since both sides were last equal: it is named as a
-// conflict and stays. And a repository that is away is never taken for an
-// empty one.
+// either side that changed since both sides were last equal, unless a restore
+// asks for it: it is named as a conflict and stays. And a repository that is
+// away is never taken for an empty one. git-annex and ddm keep their own rules.
 //
 // Programs work as the owner of the directory, in a directory that was opened
 // through the machine's root. The package writes to the dataset, its
