@@ -74,15 +74,15 @@ func (r *Room) buffered(d system.Dataset, s *state, j *job) (Standing, error) {
 	var n Standing
 	end := time.Now().Add(countFor)
 	err := walkDir(j.dir, "", func(rel string, info fs.FileInfo) error {
-		switch {
-		case j.excluded(rel) || rel == j.administration():
+		if j.excluded(rel) || rel == j.administration() {
 			return fs.SkipDir
-		case n.Files >= countFiles || time.Now().After(end):
-			return errEnough
-		case info.IsDir():
-		case info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0:
+		}
+		if info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0 {
 			n.Files++
 			n.Bytes += info.Size()
+		}
+		if n.Files >= countFiles || time.Now().After(end) {
+			return errEnough
 		}
 		return nil
 	})
