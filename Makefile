@@ -83,18 +83,22 @@ clean:
 	rm -rf bin .cache
 
 # what "WHAT:PACKAGE" means is told in scripts/need
-demo-deps:
+demo-# sshd only where nobody minds a server that listens: tests that want it skip
+deps:
 	@scripts/need svn:subversion svnadmin:subversion /etc/ssl/certs/ca-certificates.crt:ca-certificates
 
 # etckeeper is unpacked, not installed: it would take over /etc
-bench-deps:
+bench-# sshd only where nobody minds a server that listens: tests that want it skip
+deps:
 	@scripts/need svn:subversion svnadmin:subversion svnmucc:subversion /etc/ssl/certs/ca-certificates.crt:ca-certificates \
 		git:git perl:perl fsvs:fsvs
 	@scripts/etckeeper .cache/etckeeper
 
+# sshd only where nobody minds a server that listens: tests that want it skip
 deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \
 		/etc/ssl/certs/ca-certificates.crt:ca-certificates \
+		ssh:openssh-client $(if $(CI),sshd:openssh-server) git-annex:git-annex \
 		gcc:gcc /usr/include/stdio.h:libc6-dev \
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
 		diff3:diffutils dpkg-deb:dpkg visudo:sudo \
@@ -104,7 +108,8 @@ deps:
 		mkfs.f2fs:f2fs-tools setup-storage:fai-setup-storage systemd-repart:systemd nix-instantiate:nix-bin \
 		rpm:rpm rpmbuild:rpm createrepo_c:createrepo-c dnf:dnf pacman:pacman-package-manager
 
-vm-deps:
+vm-# sshd only where nobody minds a server that listens: tests that want it skip
+deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \
 		qemu-system-x86_64:qemu-system-x86 /usr/share/OVMF/OVMF_CODE_4M.fd:ovmf efibootmgr:efibootmgr \
 		depmod:kmod /usr/lib/systemd/systemd-udevd:udev debootstrap:debootstrap \

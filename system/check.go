@@ -8,7 +8,8 @@ import (
 // another major version; names that could be taken for an option or hold odd
 // characters; an unknown policy or dataset type; a path that is not relative,
 // clean and below the root; a line pattern that does not compile; a dataset
-// without repository, or two for one path; a size for what has none to choose,
+// without repository or with settings that its type has no use for, or two for
+// one path; a size for what has none to choose,
 // or two for one node.
 func (d *Description) Check() error {
 	if err := checkFormat(d.Format); err != nil {
@@ -66,10 +67,18 @@ func (d *Description) checks() []check {
 		}
 		paths[s.Path] = true
 		rule(orTable(place, "type", string(s.Type)), string(s.Type), checkType)
-		rule(orTable(place, "repository", s.Repository), s.Repository, checkRepository)
+		if s.Repository != "" {
+			rule(place+".repository", s.Repository, checkRepository)
+		}
 		for j, pattern := range s.Include {
 			rule(fmt.Sprintf("%s.include[%d]", place, j), pattern, checkInclude)
 		}
+		for j, pattern := range s.Exclude {
+			rule(fmt.Sprintf("%s.exclude[%d]", place, j), pattern, checkInclude)
+		}
+		rule(place+".budget", string(s.Budget), checkBudget)
+		rule(place+".limit", string(s.Limit), checkLimit)
+		list = append(list, check{place, s.checkSettings})
 	}
 	nodes := map[string]bool{}
 	for i, n := range d.Rebuild {

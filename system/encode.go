@@ -26,11 +26,7 @@ func (d *Description) Encode(w io.Writer) error {
 	}
 	b.WriteString(datasetComment)
 	for _, s := range d.Datasets {
-		fmt.Fprintf(&b, "\n[[dataset]]\npath = %s\ntype = %s\nrepository = %s\n",
-			quote(s.Path), quote(string(s.Type)), quote(s.Repository))
-		if len(s.Include) > 0 {
-			fmt.Fprintf(&b, "include = %s\n", quoteList(s.Include))
-		}
+		s.encode(&b)
 	}
 	b.WriteString(rebuildComment)
 	for _, n := range d.Rebuild {
@@ -75,11 +71,16 @@ recipients = %s
 	datasetComment = `
 # Directories that a transfer tool fills, never svn.
 # Types: blob, buffer, cache, copy, direct, extension, selection.
+# Repositories: vfs:/path, vfs:host:path (by ssh), svn:URL, git-annex:URL, ddm:
 #   [[dataset]]
 #   path = "home/anna/audio-selection"
 #   type = "selection"
 #   repository = "vfs:/net/server/audio"
-#   include = ["albums/**"]
+#   include = ["albums/**"]   # a selection's files: everything without it,
+#   newest = 50               # the newest of that,
+#   budget = "20 GiB"         # as far as the budget goes
+#   exclude = ["*.part"]      # never transferred (vfs)
+#   limit = "2 MiB"           # in a second (vfs)
 `
 	rebuildComment = `
 # What may have another size when the storage is set up again on other disks.

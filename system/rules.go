@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // checkHostname takes hostname(7), with the underscore that many have.
@@ -102,22 +104,14 @@ func typeWords() string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-func checkRepository(s string) error {
-	switch {
-	case s == "":
-		return errors.New("repository is missing")
-	case !printable(s) || strings.HasPrefix(s, "-"):
-		return fmt.Errorf("repository %.60q could be misread: it begins with - or has control characters", s)
-	}
-	return nil
-}
-
 func checkInclude(s string) error {
 	switch {
 	case s == "" || !printable(s):
 		return fmt.Errorf("include pattern %.60q is empty or has control characters", s)
 	case strings.HasPrefix(s, "/") || slices.Contains(strings.Split(s, "/"), ".."):
 		return fmt.Errorf("include pattern %.60q must be relative to the repository and stay in it", s)
+	case !doublestar.ValidatePattern(s):
+		return fmt.Errorf("include pattern %.60q is malformed", s)
 	}
 	return nil
 }

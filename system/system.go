@@ -107,8 +107,12 @@ var DatasetTypes = []DatasetType{Blob, Buffer, Cache, Copy, Direct, Extension, S
 type Dataset struct {
 	Path       string      `toml:"path"` // relative to the root
 	Type       DatasetType `toml:"type"`
-	Repository string      `toml:"repository"` // in the driver's own form: "vfs:/net/server/audio"
-	Include    []string    `toml:"include"`    // patterns relative to the repository; empty for everything
+	Repository string      `toml:"repository"` // driver and address: "vfs:/net/server/audio"; see [Dataset.Source]
+	Include    []string    `toml:"include"`    // of a selection: patterns relative to the repository; empty for everything
+	Exclude    []string    `toml:"exclude"`    // patterns of what is never transferred
+	Newest     int         `toml:"newest"`     // of a selection: only so many files, the newest; 0 for all
+	Budget     Amount      `toml:"budget"`     // of a selection: no more than that, the newest first; empty for no bound
+	Limit      Amount      `toml:"limit"`      // of the transfer, in a second; empty for none
 }
 
 // NodeSize is what happens to the size of something when the machine's storage

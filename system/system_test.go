@@ -30,6 +30,10 @@ path = "home/anna/audio-selection"
 type = "selection"
 repository = "vfs:/net/server/audio"
 include = ["albums/**"]
+exclude = ["*.part"]
+newest = 50
+budget = "20 GiB"
+limit = 1048576
 [[rebuild]]
 node = "lv.vg0/home"
 size = "grow"                  # keep | grow | share
@@ -44,7 +48,8 @@ func fullDescription() *Description {
 	d := New("laptop", "debian", "12", "apt")
 	d.Secrets.Recipients = []string{}
 	d.Noise = []Noise{{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}}}
-	d.Datasets = []Dataset{{Path: "home/anna/audio-selection", Type: Selection, Repository: "vfs:/net/server/audio", Include: []string{"albums/**"}}}
+	d.Datasets = []Dataset{{Path: "home/anna/audio-selection", Type: Selection, Repository: "vfs:/net/server/audio", Include: []string{"albums/**"},
+		Exclude: []string{"*.part"}, Newest: 50, Budget: "20 GiB", Limit: "1048576"}}
 	d.Rebuild = []Node{{Node: "lv.vg0/home", Size: GrowSize, Minimum: "10 GiB"}, {Node: "partition.29a3ec04-3075-b44f-aa2e-927f2ee3a610", Size: ShareSize, Minimum: "1048576"}}
 	return d
 }
@@ -140,7 +145,12 @@ func TestLoadErrors(t *testing.T) {
 		{"type unknown", f + "[[dataset]]\npath = \"a\"\ntype = \"tape\"\n", `:4: type "tape" is not known; write blob, buffer, cache, copy, direct, extension or selection`},
 		{"repository", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\n", `:2: repository is missing`},
 		{"repository option", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"--rsh=x\"\n", `:5: repository "--rsh=x" could be misread: it begins with - or has control characters`},
-		{"include", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"b\"\ninclude = [\"a\", \"../b\"]\n", `:6: include pattern "../b" must be relative to the repository and stay in it`},
+		{"include", f + "[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"vfs:/b\"\ninclude = [\"a\", \"../b\"]\n", `:6: include pattern "../b" must be relative to the repository and stay in it`},
+		{"include malformed", f + "[[dataset]]\npath = \"a\"\ntype = \"selection\"\nrepository = \"vfs:/b\"\ninclude = [\"a[\"]\n", `:6: include pattern "a[" is malformed`},
+		{"include of a copy", f + "[[dataset]]\npath = \"a\"\ntype = \"copy\"\nrepository = \"vfs:/b\"\ninclude = [\"a\"]\n", `:2: include, newest and budget are for a selection, not for a copy`},
+		{"exclude of svn", f + "[[dataset]]\npath = \"a\"\ntype = \"copy\"\nrepository = \"svn:file:///b\"\nexclude = [\"a\"]\n", `:2: exclude is for a vfs repository`},
+		{"budget", f + "[[dataset]]\npath = \"a\"\ntype = \"selection\"\nrepository = \"vfs:/b\"\nbudget = \"much\"\n", `:6: budget "much" is no size; write bytes, or a whole number of KiB, MiB, GiB or TiB, as "10 GiB"`},
+		{"limit", f + "[[dataset]]\npath = \"a\"\ntype = \"copy\"\nrepository = \"vfs:/b\"\nlimit = 12\n", `:6: limit "12" is less than 1 KiB in a second`},
 		{"no node", f + "[[rebuild]]\nsize = \"grow\"\n", `:2: node is missing`},
 		{"node", f + "[[rebuild]]\nnode = \"lv.vg0\"\nsize = \"grow\"\n", `:3: node "lv.vg0" has no size to choose; write partition. and its PARTUUID, lv. with group and volume, or disk.of- and what is on it`},
 		{"node option", f + "[[rebuild]]\nnode = \"lv.-v/home\"\nsize = \"grow\"\n", `:3: node "lv.-v/home" has no size to choose; write partition. and its PARTUUID, lv. with group and volume, or disk.of- and what is on it`},
@@ -152,7 +162,7 @@ func TestLoadErrors(t *testing.T) {
 		{"minimum beyond", f + "[[rebuild]]\nnode = \"lv.a/b\"\nsize = \"grow\"\nminimum = \"9999999 TiB\"\n", `:5: minimum "9999999 TiB" is no size; write bytes, or a whole number of KiB, MiB, GiB or TiB, as "10 GiB"`},
 		{"minimum below", f + "[[rebuild]]\nnode = \"lv.a/b\"\nsize = \"grow\"\nminimum = -1\n", `:5: minimum "-1" is no size; write bytes, or a whole number of KiB, MiB, GiB or TiB, as "10 GiB"`},
 		{"minimum type", f + "[[rebuild]]\nnode = \"lv.a/b\"\nsize = \"grow\"\nminimum = 1.5\n", `:5: rebuild.minimum must be a number of bytes, or a string as "10 GiB"`},
-		{"two datasets", f + strings.Repeat("[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"b\"\n", 2), `:7: two datasets have the path "a"`},
+		{"two datasets", f + strings.Repeat("[[dataset]]\npath = \"a\"\ntype = \"blob\"\nrepository = \"vfs:/b\"\n", 2), `:7: two datasets have the path "a"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Load(strings.NewReader(test.text), Path)
@@ -236,17 +246,26 @@ lines = ["^StateTime ", "^UUID "]
 
 # Directories that a transfer tool fills, never svn.
 # Types: blob, buffer, cache, copy, direct, extension, selection.
+# Repositories: vfs:/path, vfs:host:path (by ssh), svn:URL, git-annex:URL, ddm:
 #   [[dataset]]
 #   path = "home/anna/audio-selection"
 #   type = "selection"
 #   repository = "vfs:/net/server/audio"
-#   include = ["albums/**"]
+#   include = ["albums/**"]   # a selection's files: everything without it,
+#   newest = 50               # the newest of that,
+#   budget = "20 GiB"         # as far as the budget goes
+#   exclude = ["*.part"]      # never transferred (vfs)
+#   limit = "2 MiB"           # in a second (vfs)
 
 [[dataset]]
 path = "home/anna/audio-selection"
 type = "selection"
 repository = "vfs:/net/server/audio"
 include = ["albums/**"]
+exclude = ["*.part"]
+newest = 50
+budget = "20 GiB"
+limit = "1048576"
 
 # What may have another size when the storage is set up again on other disks.
 # Size is grow (takes all that is left), share (divides it with others that
@@ -321,7 +340,7 @@ func TestRoundTrip(t *testing.T) {
 	odd.Secrets = Secrets{Policy: Clear, Recipients: []string{strings.Repeat("age1", 15), "age2" + strings.Repeat("x", 50)}}
 	odd.Noise = []Noise{{Path: `ütc/it's "x"\y`, Lines: []string{`^\s+"a"`, `it's\d`, "tab\there", `'`, "\u202e", "\\Qx"}}}
 	odd.Rebuild = []Node{{Node: "lv.a.b+c_d/_x-y", Size: KeepSize}, {Node: "partition.cafe1234-05", Size: GrowSize}, {Node: "disk.of-2LQ0cW-FP4e-AgDe-qoao-d2DR-7PB0-BD0ASO", Size: ShareSize, Minimum: "0"}}
-	odd.Datasets = append(odd.Datasets, Dataset{Path: "b", Type: Blob, Repository: "host:/a b"})
+	odd.Datasets = append(odd.Datasets, Dataset{Path: "b", Type: Blob, Repository: "vfs:host:/a b"})
 	roundTrip(t, odd)
 }
 
@@ -365,4 +384,24 @@ func FuzzLoad(f *testing.F) {
 		}
 		roundTrip(t, d)
 	})
+}
+
+// TestRepository has addresses that could make a program do something else.
+func TestRepository(t *testing.T) {
+	for _, good := range []string{
+		"vfs:/net/audio", "vfs:/net/audio/", "vfs:host:audio", "vfs:anna@host.example:/srv/a b", "ddm:",
+		"svn:https://host/svn", "svn:file:///srv/svn", "svn:svn+ssh://anna@host/x", "git-annex:/srv/git", "git-annex:host:git", "git-annex:https://host/git",
+	} {
+		if err := checkRepository(good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		"/net/audio", "vfs:", "vfs:/", "vfs:audio", "vfs:/net/../etc", "vfs:-oProxyCommand=x:y", "vfs:-x@host:y", "vfs:host::module", "vfs:host:", "vfs:host:-y",
+		"svn:host", "svn:svn+x://host/y", "svn:https://-x/y", "svn:https://-x@host/y", "git-annex:ext::sh -c x", "git-annex:--upload-pack=x", "ddm:x", "tape:/x",
+	} {
+		if checkRepository(bad) == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
 }

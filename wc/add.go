@@ -30,6 +30,7 @@ type Gathered struct {
 
 	add    []addition
 	closed []addition // withheld files
+	empty  []string   // datasets: directories that come without what is in them
 	inodes map[[2]uint64][]string
 	policy func(dir string) (svnIgnore, globalIgnores string) // that dir will get; nil for none
 }
@@ -130,7 +131,7 @@ func (t *Tree) gatherDir(at place, fd int, rel, name string, a addition, rules i
 		return &os.PathError{Op: "read directory", Path: path, Err: cause(err)}
 	}
 	for _, e := range found {
-		if e.Name() == AdminDir {
+		if e.Name() == AdminDir && !t.Datasets[path] {
 			if !t.attached(path) {
 				g.Skipped = append(g.Skipped, Refused{path, "a working copy of its own that no external names"})
 			}
@@ -138,6 +139,10 @@ func (t *Tree) gatherDir(at place, fd int, rel, name string, a addition, rules i
 		}
 	}
 	g.add = append(g.add, a)
+	if t.Datasets[path] {
+		g.empty = append(g.empty, rel)
+		return t.gatherSettings(at, sub, rel, g)
+	}
 	own, global := "", ""
 	if g.policy != nil {
 		own, global = g.policy(path)
@@ -227,6 +232,9 @@ func (w *Work) Add(ctx context.Context, opt AddOptions) (*AddResult, error) {
 			return nil, Hint(Refuse("cannot add %q: it lies below the mount point %q, which a working copy does not cross", path, point),
 				"give that file system a working copy of its own: rootwc externals add URL %s", point)
 		}
+		if dir := w.tree.datasetAbove(path); dir != "" && !settings(path) {
+			return nil, Refuse("cannot add %q: it is content of the dataset %q, which svn does not hold", path, dir)
+		}
 		if link := c.symlinkAbove(rel); link != "" {
 			return nil, Refuse("cannot add %q: %q is a symlink", path, c.path(link))
 		}
@@ -267,6 +275,12 @@ func (w *Work) addTo(ctx context.Context, c *Copy, rels []string, opt AddOptions
 	err := as(c.user, func() error {
 		for _, rel := range rels {
 			if c.Versioned(rel) {
+				if w.tree.Datasets[c.path(rel)] {
+					if err := w.gatherSettingsBelow(c, rel, g); err != nil {
+						return err
+					}
+					continue
+				}
 				if v, _ := c.Property(rel, "svn:ignore"); strings.TrimSpace(v) == "*" && rel != "" {
 					opened[rel] = true
 					if err := w.gatherBelow(c, rel, g); err != nil {
@@ -319,7 +333,7 @@ func (w *Work) addTo(ctx context.Context, c *Copy, rels []string, opt AddOptions
 	if err := w.schedule(ctx, s, g.add); err != nil {
 		return fmt.Errorf("cannot add: %w", err)
 	}
-	if err := s.propset(ctx, keys(ways), "svn:ignore", "*\n"); err != nil {
+	if err := s.propset(ctx, append(keys(ways), g.empty...), "svn:ignore", "*\n"); err != nil {
 		return err
 	}
 	if err := s.propdel(ctx, keys(opened), "svn:ignore"); err != nil {

@@ -256,6 +256,12 @@ func (cm *Commit) addNew(cp *commitPart, rel string) error {
 		cp.targets[a.rel] = true
 		cm.Changes = append(cm.Changes, Change{Letter: 'A', Path: cp.copy.path(a.rel)})
 		set, _ := metadata.Edits(propLookup(nil), svnKind(a.kind), a.values, cp.copy.defaultsAt(a.rel), t.Names)
+		if slices.Contains(g.empty, a.rel) {
+			if set == nil {
+				set = map[string]string{}
+			}
+			set["svn:ignore"] = "*\n"
+		}
 		if len(set) > 0 {
 			cp.edits[a.rel] = edit{set: set}
 		}

@@ -2,6 +2,7 @@ package wc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -82,11 +83,13 @@ func writeIfChanged(name, content string) error {
 
 // Call is one run of svn.
 type Call struct {
-	User *run.User // nil: rootwc's own ids
-	Dir  string
-	Env  []string
-	Args []string // subcommand first
-	Line func(string)
+	Program string    // "" is svn; svnmucc takes the same options
+	User    *run.User // nil: rootwc's own ids
+	Dir     string
+	Env     []string
+	Args    []string // subcommand, or an option with its value, first
+	Line    func(string)
+	Stdout  io.Writer // takes the output as it comes; Run then returns none
 }
 
 // Run starts svn and returns its standard output. Failures are [*run.Error].
@@ -105,7 +108,7 @@ func (c *Client) Run(ctx context.Context, call Call) ([]byte, error) {
 	if call.Dir == "" && call.User != nil {
 		call.Dir = "/" // rootwc's own directory may be closed to that user
 	}
-	args := []string{"svn", call.Args[0], "--non-interactive", "--config-dir", config}
+	args := []string{cmp.Or(call.Program, "svn"), call.Args[0], "--non-interactive", "--config-dir", config}
 	if c.Username != "" {
 		args = append(args, "--username", c.Username)
 	}
@@ -115,7 +118,7 @@ func (c *Client) Run(ctx context.Context, call Call) ([]byte, error) {
 		stdin = strings.NewReader(c.Password + "\n")
 	}
 	args = append(args, call.Args[1:]...)
-	out, warnings, err := run.Output(ctx, run.Command{Args: args, Dir: call.Dir, Env: call.Env, Stdin: stdin, User: call.User, Echo: c.Echo, Line: call.Line})
+	out, warnings, err := run.Output(ctx, run.Command{Args: args, Dir: call.Dir, Env: call.Env, Stdin: stdin, User: call.User, Echo: c.Echo, Line: call.Line, Stdout: call.Stdout})
 	if err == nil && strings.Contains(warnings, "W155007") {
 		err = &run.Error{Args: args, Dir: call.Dir, Stderr: warnings, Err: errors.New("no working copy")}
 	}

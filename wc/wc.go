@@ -44,6 +44,9 @@ type Tree struct {
 	// Withhold keeps the content of files that others may not read on the
 	// machine out of commits.
 	Withhold bool
+	// Datasets are directories of which svn holds nothing but that they are
+	// there, by path.
+	Datasets map[string]bool
 	// FileDefinitions finds the file externals; nil leaves them out.
 	FileDefinitions FileDefinitions
 	// BadPage is a versioned page of rootwc's own, the description or the list

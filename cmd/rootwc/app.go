@@ -27,6 +27,8 @@ type app struct {
 	tree      *wc.Tree             // the last one opened
 	externals []externals.External // after open
 	decide    wc.Decider           // about files that a checkout finds in place; nil in most verbs
+
+	description *system.Description // after open; nil without one, or with one that cannot be read
 }
 
 // open opens the root with all its working copies, for reading.
@@ -139,7 +141,9 @@ func (a *app) describe(t *wc.Tree) {
 	if err != nil {
 		t.BadPage = err
 	}
+	a.description = d
 	t.Withhold = d == nil || d.Secrets.Policy != system.Clear
+	t.Datasets = datasetPaths(d)
 }
 
 func loadDescription(t *wc.Tree) (*system.Description, error) {

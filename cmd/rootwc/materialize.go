@@ -205,6 +205,9 @@ func (m *materializer) finish() error {
 			a.warn("external %s refused: %v", e.Path, e.Err)
 		}
 	}
+	if err := m.bringDatasets(); err != nil {
+		return err
+	}
 	return m.summary()
 }
 

@@ -38,15 +38,17 @@ func (c *statusCmd) Run(a *app) error {
 		entries = versionedOnly(entries)
 	}
 	wrong := a.wrongExternals(rels)
+	sets := a.reviewDatasets(t, rels)
 	taken := look()
-	differences := len(wrong) > 0 || slices.ContainsFunc(taken, (*probes.Taken).Drifted)
+	differences := len(wrong)+len(sets) > 0 || slices.ContainsFunc(taken, (*probes.Taken).Drifted)
 	for _, e := range entries {
 		differences = differences || e.Status != wc.Ignored && !e.Clean()
 	}
 	if c.JSON {
-		err = a.statusJSON(t, entries, taken, !differences)
+		err = a.statusJSON(t, entries, taken, sets, !differences)
 	} else {
 		a.statusText(entries, wrong, taken)
+		a.tellDatasets(sets)
 	}
 	if verb, _, _ := t.State.Interrupted(); verb != "" {
 		a.warn("rootwc %s was interrupted, or is at work now", verb)
@@ -146,7 +148,7 @@ type (
 		Entries   []entryDoc    `json:"entries"`
 		Externals []externalDoc `json:"externals"`
 		Probes    []probeDoc    `json:"probes"`
-		Datasets  []struct{}    `json:"datasets"`
+		Datasets  []datasetDoc  `json:"datasets"`
 	}
 	entryDoc struct {
 		Path        string      `json:"path"`
@@ -180,8 +182,8 @@ type (
 
 const jsonFormat = "1.0.0"
 
-func (a *app) statusJSON(t *wc.Tree, entries []*wc.Entry, taken []*probes.Taken, clean bool) error {
-	doc := statusDoc{Format: jsonFormat, Root: t.Root, Clean: clean, Entries: []entryDoc{}, Externals: a.externalDocs(), Probes: probeDocs(taken), Datasets: []struct{}{}}
+func (a *app) statusJSON(t *wc.Tree, entries []*wc.Entry, taken []*probes.Taken, sets []datasetDoc, clean bool) error {
+	doc := statusDoc{Format: jsonFormat, Root: t.Root, Clean: clean, Entries: []entryDoc{}, Externals: a.externalDocs(), Probes: probeDocs(taken), Datasets: sets}
 	for _, e := range entries {
 		doc.Entries = append(doc.Entries, entryJSON(e))
 	}

@@ -18,3 +18,12 @@ var Points = []string{
 	"grafted",         // a first checkout's .svn is in place
 	"conflict-stored", // a conflict is kept, the merge is not taken back yet
 }
+
+// DatasetPoints are those of a dataset's flush and update.
+var DatasetPoints = []string{
+	"dataset-listed", // what is to be sent or fetched is known, nothing is
+	"dataset-sent",   // it is sent and not proven
+	"dataset-proven", // it is proven, nothing is removed
+	"dataset-remove", // before each file that is removed here
+	"dataset-held",   // a file is put aside to be removed
+}

@@ -16,7 +16,7 @@ var hits atomic.Int64
 // At kills this process with SIGKILL when ROOTWC_FAULT names the point;
 // "place:3" means the third time.
 func At(point string) {
-	if !slices.Contains(Points, point) {
+	if !slices.Contains(Points, point) && !slices.Contains(DatasetPoints, point) {
 		panic("internal error: unknown fault point " + point)
 	}
 	name, nth, _ := strings.Cut(os.Getenv("ROOTWC_FAULT"), ":")

@@ -1,0 +1,6 @@
+package datasets
+
+import "syscall"
+
+// unixStat is what os.FileInfo.Sys holds.
+type unixStat = syscall.Stat_t
