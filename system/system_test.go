@@ -91,7 +91,7 @@ noise = [
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Format != "1.9.7" || got.System.OS != "debian" || got.Packages.Manager != "apt" || got.Secrets.Policy != Encrypt || len(got.Noise) != 2 {
+	if got.Format != "1.9.7" || got.System.OS != "debian" || got.Packages.Manager != "apt" || got.Secrets.Policy != Clear || len(got.Noise) != 2 {
 		t.Errorf("got %+v", got)
 	}
 	got, err = Load(strings.NewReader(`format = "1.0.0"`), Path)
