@@ -1,0 +1,307 @@
+package wc
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"rootwc/secrets"
+	"rootwc/wc/metadata"
+)
+
+// Where the description says so, withheld files are sealed: encrypted for its
+// recipients into [secrets.Dir] of the machine's own working copy, those of a
+// home that is a working copy of its own as well. One place and one description
+// then say who can read what; the home may be shared with machines that have
+// other readers. The list of withheld files names what is sealed with the
+// metadata, so that a status needs no identity: the machine has none.
+
+// sealing is a file that a commit is going to seal.
+type sealing struct {
+	copy *Copy
+	rel  string
+	path string // relative to the machine's root
+	to   string // the sealed file, relative to the machine's root
+	file *withheldFile
+}
+
+// seals says whether content that would be withheld is sealed.
+func (t *Tree) seals() bool { return t.Withhold && len(t.Recipients) > 0 }
+
+// clearNote is of a versioned file that should be sealed.
+const clearNote = "in clear in the repository"
+
+// inClear judges a versioned file that the description wants to be sealed: its
+// content goes out of the working copy's record with the next commit.
+func (d *dirScan) inClear(e *Entry) {
+	if !d.tree.seals() || e.Kind != metadata.File || e.Status != Normal && e.Status != Modified || !d.tree.withholds(&e.live.values) {
+		return
+	}
+	if top := e.node.top(); top.fileExt || top.opDepth > 0 {
+		return
+	}
+	e.Status, e.Withheld, e.Encrypted = Modified, true, true
+	e.Note = clearNote
+}
+
+// waits says whether the repository has a sealed content for path that has
+// never been on this machine.
+func (w *withheld) waits(path string) bool {
+	f, a := w.files[path], w.acks[path]
+	return f != nil && f.Sealed != "" && a != nil && a.Sealed != f.Sealed
+}
+
+// absent says whether a sealed file that is not here was never restored.
+func (w *withheld) absent(path string) bool {
+	return w.waits(path) || w.files[path] != nil && w.files[path].Sealed != "" && w.acks[path] == nil
+}
+
+// unlike is what stands between a file and the policy, "" for nothing.
+func (w *withheld) unlike(t *Tree, path string) string {
+	f := w.files[path]
+	switch {
+	case w.waits(path):
+		return "other content in the repository"
+	case !t.Withhold:
+		return "to be sent in clear"
+	case t.seals() && f.Sealed == "":
+		if _, err := secrets.SealedPath(path); err != nil {
+			return "" // nor will it be
+		}
+		return "not encrypted yet"
+	case !t.seals() && f.Sealed != "":
+		return "still encrypted in the repository"
+	case t.seals() && !slices.Equal(f.For, t.Recipients.Fingerprints()):
+		return "encrypted for other recipients"
+	}
+	return ""
+}
+
+// leaves says whether a commit leaves a file alone of which the repository has
+// a content that has never been here: who names it means it.
+func (cm *Commit) leaves(e *Entry, opt CommitOptions) bool {
+	waits := cm.kept.waits(e.Path) || e.Status == Missing && cm.kept.absent(e.Path)
+	if !waits || slices.Contains(opt.Paths, e.Path) {
+		return false
+	}
+	why := "the repository has another content, encrypted; rootwc secrets restore brings it, naming the path commits what is here"
+	if e.Status == Missing {
+		why = "it was never restored here; rootwc secrets restore brings it, naming the path commits that it is gone"
+	}
+	cm.Skipped = append(cm.Skipped, Refused{e.Path, why})
+	return true
+}
+
+// seal plans to seal a file; false when it has to be withheld after all.
+func (cm *Commit) seal(cp *commitPart, path, rel string, f *withheldFile) bool {
+	if !cm.work.tree.seals() {
+		return false
+	}
+	to, err := secrets.SealedPath(path)
+	if err != nil {
+		cm.Skipped = append(cm.Skipped, Refused{path, "not encrypted, only withheld: " + err.Error()})
+		return false
+	}
+	if old := cm.kept.files[path]; old != nil {
+		f.Sealed, f.For = old.Sealed, old.For
+	}
+	cm.list = true
+	cm.sealing = append(cm.sealing, sealing{cp.copy, rel, path, to, f})
+	return true
+}
+
+// unseal plans to take a sealed file out of the repository; the revisions until
+// now keep it.
+func (cm *Commit) unseal(path string) {
+	f := cm.kept.files[path]
+	to, err := secrets.SealedPath(path)
+	if f == nil || f.Sealed == "" || err != nil {
+		return
+	}
+	cm.list = true
+	cm.unsealing = append(cm.unsealing, to)
+}
+
+// rootPart is the share of the machine's own working copy, which is sent first.
+func (cm *Commit) rootPart() *commitPart {
+	root := cm.work.tree.Copies[0]
+	i := slices.IndexFunc(cm.parts, func(cp *commitPart) bool { return cp.copy == root })
+	if i < 0 {
+		cm.parts = slices.Insert(cm.parts, 0, newCommitPart(root))
+		return cm.parts[0]
+	}
+	slices.SortStableFunc(cm.parts, func(a, b *commitPart) int { return cmp.Compare(a.copy.Path, b.copy.Path) })
+	return cm.parts[0]
+}
+
+// targetSealed adds what the root's part sends of sealed files.
+func (cm *Commit) targetSealed(cp *commitPart) {
+	target := func(rel string, letter byte) {
+		cp.targets[rel] = true
+		for dir := parentOf(rel); dir != "" && !cp.copy.Versioned(dir); dir = parentOf(dir) {
+			cp.targets[dir] = true
+		}
+		cm.Changes = append(slices.DeleteFunc(cm.Changes, func(c Change) bool { return c.Path == rel }), Change{Letter: letter, Path: rel})
+	}
+	for _, one := range cm.sealing {
+		letter := byte('M')
+		if !cp.copy.Versioned(one.to) {
+			letter = 'A'
+		}
+		target(one.to, letter)
+	}
+	for _, rel := range cm.unsealing {
+		if cp.copy.Versioned(rel) {
+			cp.delete = append(cp.delete, rel)
+			target(rel, 'D')
+		}
+	}
+}
+
+// sealAll seals into the stage of the root's part. Clear text is read from the
+// live files and is nowhere else.
+func (cm *Commit) sealAll(ctx context.Context, cp *commitPart) error {
+	if cp.copy != cm.work.tree.Copies[0] {
+		return nil
+	}
+	var added []string
+	for i := range cm.sealing {
+		one := &cm.sealing[i]
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		sum, err := cm.sealOne(cp.stage, one)
+		if err != nil {
+			return fmt.Errorf("cannot encrypt %q: %w", one.path, cause(err))
+		}
+		one.file.For = cm.work.tree.Recipients.Fingerprints()
+		cp.acks[one.path] = &ack{SHA256: sum, Sealed: one.file.Sealed}
+		if !cp.copy.Versioned(one.to) {
+			added = append(added, one.to)
+		}
+	}
+	return cp.stage.svnTargets(ctx, added, "add", "--quiet", "--force", "--parents", "--no-ignore", "--no-auto-props")
+}
+
+// sealOne seals a file, again when it changed meanwhile, and returns the
+// SHA-256 of its content.
+func (cm *Commit) sealOne(s *stage, one *sealing) (sum string, err error) {
+	var in *os.File
+	if err := as(one.copy.user, func() (err error) { in, err = one.copy.openFile(one.rel); return err }); err != nil {
+		return "", err
+	}
+	defer in.Close()
+	if err := s.mkdirs(parentOf(one.to)); err != nil {
+		return "", err
+	}
+	if err := s.root.Remove(one.to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	out, err := s.root.OpenFile(one.to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer out.Close()
+	const attempts = 5
+	for range attempts {
+		var before, after unix.Stat_t
+		if err := unix.Fstat(int(in.Fd()), &before); err != nil {
+			return "", err
+		}
+		if sum, err = cm.sealOnce(in, out, one); err != nil {
+			return "", err
+		}
+		if err := unix.Fstat(int(in.Fd()), &after); err != nil {
+			return "", err
+		}
+		if before.Size == after.Size && before.Mtim == after.Mtim && before.Ctim == after.Ctim {
+			return sum, out.Close()
+		}
+	}
+	return "", fmt.Errorf("it changes all the time: it was read %d times and never the same", attempts)
+}
+
+// sealOnce writes the sealed form of in to out, both from their beginning, and
+// notes its digest.
+func (cm *Commit) sealOnce(in, out *os.File, one *sealing) (sum string, err error) {
+	for _, f := range []*os.File{in, out} {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return "", err
+		}
+	}
+	if err := out.Truncate(0); err != nil {
+		return "", err
+	}
+	clear, sealed := sha256.New(), sha256.New()
+	w, err := cm.work.tree.Recipients.Seal(io.MultiWriter(out, sealed), one.path, one.file.Properties)
+	if err != nil {
+		return "", err
+	}
+	if _, err := io.Copy(io.MultiWriter(w, clear), in); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	one.file.Sealed = hex.EncodeToString(sealed.Sum(nil))
+	return hex.EncodeToString(clear.Sum(nil)), nil
+}
+
+// isSealed says whether rel, in the root's own working copy, is one of the
+// directories and files that rootwc makes for sealed content.
+func isSealed(rel string) bool {
+	return rel == secrets.Dir || strings.HasPrefix(rel, secrets.Dir+"/")
+}
+
+// placeSealed adds the steps that bring the live files in line with what was
+// committed of sealed ones: they hold no clear text, so anybody may read them.
+func (w *Work) placeSealed(cp *commitPart) error {
+	c := cp.copy
+	if c != w.tree.Copies[0] {
+		return nil
+	}
+	own, err := c.fs.Stat(".")
+	if err != nil {
+		return err
+	}
+	st := own.Sys().(*unixStat)
+	rec, err := cp.stage.record()
+	if err != nil {
+		return err
+	}
+	for _, rel := range keys(cp.targets) {
+		if !isSealed(rel) {
+			continue
+		}
+		l, err := w.tree.look(c, rel)
+		if err != nil {
+			return err
+		}
+		is := stateOf(rec, rel)
+		switch {
+		case is == nil && l.exists:
+			cp.part.Steps = append(cp.part.Steps, step{Act: actRemove, Rel: rel, Expect: l.identity()})
+		case is == nil, is.kind == metadata.Dir && l.exists:
+		case is.kind == metadata.Dir:
+			want := metadata.Values{Kind: metadata.Dir, Mode: 0o755, UID: st.Uid, GID: st.Gid}
+			cp.part.Steps = append(cp.part.Steps, step{Act: actMkdir, Rel: rel, Want: &want})
+		case is.kind == metadata.File:
+			want := metadata.Values{Kind: metadata.File, Mode: 0o644, UID: st.Uid, GID: st.Gid}
+			if l.exists && l.values.Kind == metadata.File {
+				want = l.values
+			}
+			cp.part.Steps = append(cp.part.Steps, step{Act: actPut, Rel: rel, Expect: l.identity(), Want: &want})
+		}
+	}
+	return nil
+}
