@@ -29,6 +29,7 @@ type Commit struct {
 	Changes   []Change // sorted by path
 	Conflicts []string // paths that must be resolved first
 	Sealed    []string // sent encrypted
+	Notes     []string // what a person should know of what is sent
 
 	parts []*commitPart
 	list  bool // the list of withheld files changes
@@ -38,6 +39,7 @@ type Commit struct {
 
 	sealing   []sealing
 	unsealing []string // sealed files that go
+	wasClear  bool     // the repository had content in clear that is sealed now
 }
 
 // Sends says whether a revision will be made. A commit that sends nothing may
@@ -93,6 +95,12 @@ func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, erro
 	if err := w.named(opt, entries); err != nil {
 		return nil, err
 	}
+	return w.planCommit(entries, opt, false)
+}
+
+// planCommit takes these entries; clean ones are withheld files that are to be
+// sealed anew.
+func (w *Work) planCommit(entries []*Entry, opt CommitOptions, clean bool) (*Commit, error) {
 	kept, err := w.tree.loadWithheld()
 	if err != nil {
 		return nil, err
@@ -106,6 +114,9 @@ func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, erro
 	cm := &Commit{work: w, files: maps.Clone(kept.files), kept: kept}
 	byCopy := map[*Copy]*commitPart{}
 	for _, e := range entries {
+		if clean && e.Clean() && e.node != nil {
+			continue
+		}
 		cp := byCopy[e.copy]
 		if cp == nil {
 			cp = newCommitPart(e.copy)
@@ -207,6 +218,7 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 		if e.Encrypted { // of a versioned file: it is sealed instead
 			cp.delete = append(cp.delete, e.rel)
 			cm.withhold(cp, addition{e.rel, e.Kind, e.live.values})
+			cm.wasClear = true
 			break
 		}
 		if e.Withheld { // of a versioned file: its properties at most are sent
@@ -381,6 +393,7 @@ func (cm *Commit) finish() {
 	cp := cm.rootPart()
 	root := cp.copy
 	cm.targetSealed(cp)
+	cm.noteOld()
 	letter := byte('M')
 	if !root.Versioned(WithheldPath) {
 		letter = 'A'

@@ -257,6 +257,21 @@ func (cm *Commit) sealOnce(in, out *os.File, one *sealing) (sum string, err erro
 	return hex.EncodeToString(clear.Sum(nil)), nil
 }
 
+// noteOld tells of what stays readable in the revisions until now.
+func (cm *Commit) noteOld() {
+	others := len(cm.unsealing) > 0
+	for _, one := range cm.sealing {
+		old := cm.kept.files[one.path]
+		others = others || old != nil && old.Sealed != "" && !slices.Equal(old.For, cm.work.tree.Recipients.Fingerprints())
+	}
+	if others {
+		cm.Notes = append(cm.Notes, "Revisions until now stay readable to those whom they were encrypted for: a secret that somebody should not know any more has to be changed.")
+	}
+	if cm.wasClear {
+		cm.Notes = append(cm.Notes, "Revisions until now keep content in clear that is encrypted from now on: a secret that somebody should not know has to be changed.")
+	}
+}
+
 // isSealed says whether rel, in the root's own working copy, is one of the
 // directories and files that rootwc makes for sealed content.
 func isSealed(rel string) bool {
@@ -304,4 +319,26 @@ func (w *Work) placeSealed(cp *commitPart) error {
 		}
 	}
 	return nil
+}
+
+// PlanRekey works out a commit that seals everything anew for the recipients of
+// the description, whether it has changed or not; edits of them and of the
+// description go with it.
+func (w *Work) PlanRekey(ctx context.Context) (*Commit, error) {
+	kept, err := w.tree.loadWithheld()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for path := range kept.files {
+		found[path] = true
+	}
+	if len(found) == 0 {
+		return &Commit{work: w, files: kept.files, kept: kept}, nil
+	}
+	entries, err := w.tree.Status(ctx, StatusOptions{Paths: append(keys(found), DescriptionPath), All: true, commit: true})
+	if err != nil {
+		return nil, err
+	}
+	return w.planCommit(entries, CommitOptions{}, true)
 }

@@ -1,6 +1,7 @@
 package wc
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,24 +25,17 @@ type UnsealOptions struct {
 	DryRun     bool
 }
 
-// Unsealed is what [Work.Unseal] did.
-type Unsealed struct {
-	Changes []Change
-	Blocked []Blocker // sealed files that did not come back, and why
-	Unset   []string  // metadata that could not be set
-	Saved   string    // directory with the files that were replaced, "" for none
-}
-
 // Unseal brings sealed files back that are not here, or of which the repository
 // has another content than was ever here. Each appears in one step with its
 // content, owner and mode; before, its content is in no file that has a name.
-func (w *Work) Unseal(ctx context.Context, opt UnsealOptions) (*Unsealed, error) {
+// What does not come back is among the refused ones of the result.
+func (w *Work) Unseal(ctx context.Context, opt UnsealOptions) (*Result, error) {
 	t := w.tree
 	kept, err := t.loadWithheld()
 	if err != nil {
 		return nil, err
 	}
-	u := &unsealer{work: w, opt: opt, kept: kept, seen: acks{}, result: &Unsealed{}}
+	u := &unsealer{work: w, opt: opt, kept: kept, seen: acks{}, result: &Result{}}
 	if !opt.DryRun {
 		u.saved = filepath.Join("replaced", time.Now().UTC().Format("20060102T150405Z"))
 	}
@@ -52,7 +46,7 @@ func (w *Work) Unseal(ctx context.Context, opt UnsealOptions) (*Unsealed, error)
 		var blocked *blockedError
 		err := u.one(path)
 		if errors.As(err, &blocked) {
-			u.result.Blocked = append(u.result.Blocked, Blocker{path, blocked.Error()})
+			u.result.Refused = append(u.result.Refused, Refused{path, blocked.Error()})
 		} else if err != nil {
 			return u.result, errors.Join(fmt.Errorf("cannot restore %q: %w", path, cause(err)), t.acknowledge(u.seen))
 		}
@@ -87,7 +81,7 @@ type unsealer struct {
 	kept   *withheld
 	saved  string
 	seen   acks
-	result *Unsealed
+	result *Result
 }
 
 func (u *unsealer) one(path string) error {
@@ -239,4 +233,22 @@ func (u *unsealer) save(c *Copy, rel string) error {
 	}
 	u.result.Saved = u.work.tree.State.path(u.saved)
 	return syncFileIn(out, rel)
+}
+
+// Unseal reads the texts of a sealed file, which [Tree.Diff] leaves out.
+func (d *Difference) Unseal(t *Tree, with secrets.Identities) error {
+	in, opened, err := t.openSealed(d.Path, with)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if d.Old, err = io.ReadAll(opened); err != nil {
+		return err
+	}
+	d.OldLabel, d.NewLabel = "(encrypted)", "(working copy)"
+	if err := d.loadNew(nil); err != nil {
+		return err
+	}
+	d.Binary = bytes.IndexByte(d.Old, 0) >= 0 || bytes.IndexByte(d.New, 0) >= 0
+	return nil
 }

@@ -138,7 +138,7 @@ func (a *app) describe(t *wc.Tree) {
 	if err != nil {
 		t.BadPage = err
 	}
-	t.Withhold = d == nil || d.Secrets.Policy != system.Clear
+	applySecrets(t, d)
 }
 
 func loadDescription(t *wc.Tree) (*system.Description, error) {

@@ -9,7 +9,6 @@ import (
 
 	"rootwc/internal/run"
 	"rootwc/probes"
-	"rootwc/system"
 	"rootwc/wc"
 )
 
@@ -28,9 +27,6 @@ func (c *commitCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	if d, err := loadDescription(t); err == nil && d != nil && d.Secrets.Policy == system.Encrypt {
-		return errEncrypt
-	}
 	rels, err := paths(t, c.Paths)
 	if err != nil {
 		return err
@@ -77,8 +73,13 @@ func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {
 		a.warn("left out %s: %s", s.Path, s.Why)
 	}
 	g := plan.Gathered
-	g.Skipped = nil
+	g.Skipped, g.Withheld = nil, nil
 	a.tellGathered(&g)
+	a.tellClosed(withheldWords, plan.Withheld)
+	a.tellClosed(encryptedWords, plan.Sealed)
+	for _, note := range plan.Notes {
+		fmt.Fprintln(a.out, note)
+	}
 	for _, one := range done {
 		a.tellCommitted(one)
 	}

@@ -43,6 +43,7 @@ type grammar struct {
 	Resolve     resolveCmd     `cmd:"" help:"End a conflict."`
 	Repair      repairCmd      `cmd:"" help:"Restore owners, modes, ACLs and attributes as committed."`
 	Externals   externalsCmd   `cmd:"" help:"Working copies below the root: list, add, remove, pin, unpin."`
+	Secrets     secretsCmd     `cmd:"" help:"Files that others may not read: list, restore, trust, rekey."`
 	Probe       probeCmd       `cmd:"" help:"Write down what is no file: partition tables, RAID, encryption, LVM, file systems."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Set up a machine's disks again, as its probes say."`
 	Materialize materializeCmd `cmd:"" aliases:"reconstruct" help:"Bring a machine's tree back on a fresh install."`
