@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"rootwc/secrets"
@@ -131,13 +134,11 @@ func (t *Tree) openSealed(path string, with secrets.Identities) (*os.File, *secr
 // place puts an opened file in its place.
 func (u *unsealer) place(c *Copy, rel string, l *live, opened *secrets.Opened) error {
 	path, t := c.path(rel), u.work.tree
-	want, unknown, problems := metadata.Wanted(propLookup(opened.Properties), metadata.File, metadata.StandardDefaults, t.Names)
+	want, unknown, problems := metadata.Wanted(propLookup(closed(opened.Properties)), metadata.File, metadata.StandardDefaults, t.Names)
 	t.unknownNames(path, unknown)
 	for _, p := range problems {
 		t.Warn("%s: %v", path, p)
 	}
-	// what was sealed was closed, and is data: rootwc never seals otherwise
-	want.Mode &^= 0o6004
 	want, dropped := guarded(want, &part{Path: c.Path, User: c.user})
 	u.result.Unset = append(u.result.Unset, left(&part{Path: c.Path, User: c.user}, rel, dropped)...)
 
@@ -185,6 +186,20 @@ func (u *unsealer) place(c *Copy, rel string, l *live, opened *secrets.Opened) e
 	u.tell(change)
 	u.seen[path] = &ack{SHA256: sum, Sealed: u.kept.files[path].Sealed}
 	return nil
+}
+
+// closed are the properties of a sealed file as they may come back. rootwc seals
+// only what others may not read; a header that says otherwise was made by
+// somebody else, and opens nothing to others, nor makes a program.
+func closed(props map[string]string) map[string]string {
+	safe := map[string]string{}
+	maps.Copy(safe, props)
+	mode, err := strconv.ParseUint(strings.TrimSpace(props[metadata.PropMode]), 8, 16)
+	if err != nil {
+		mode = 0o600
+	}
+	safe[metadata.PropMode] = fmt.Sprintf("%04o", mode&0o1771)
+	return safe
 }
 
 func (u *unsealer) tell(ch Change) {
