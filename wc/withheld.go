@@ -252,10 +252,14 @@ func (w *Work) ApplyWithheld(before WithheldList) (absent []string, err error) {
 			absent = append(absent, path)
 			continue
 		}
-		if a := now.acks[path]; a == nil || a.SHA256 == "" {
+		a := now.acks[path]
+		if a == nil || a.SHA256 == "" {
 			if sum, err := c.contentSum(rel); err == nil {
 				seen[path] = &ack{SHA256: sum}
 			}
+		}
+		if f.Sealed != "" && (a == nil || a.Sealed != f.Sealed) {
+			continue // the list speaks of another content, which waits for an identity
 		}
 		w.followWithheld(c, rel, &l, before[path], f)
 	}
