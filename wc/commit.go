@@ -330,7 +330,7 @@ func (cm *Commit) takeWithheld(cp *commitPart, e *Entry, opt CommitOptions) erro
 		return nil
 	}
 	switch e.Status {
-	case Missing:
+	case Missing, Deleted:
 		cm.unseal(e.Path)
 		delete(cm.files, e.Path)
 		cm.list = true

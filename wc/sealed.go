@@ -58,7 +58,7 @@ func (d *dirScan) inClear(e *Entry) {
 // never been on this machine.
 func (w *withheld) waits(path string) bool {
 	f, a := w.files[path], w.acks[path]
-	return f != nil && f.Sealed != "" && a != nil && a.Sealed != f.Sealed
+	return f != nil && f.Sealed != "" && a != nil && !a.Forgotten && a.Sealed != f.Sealed
 }
 
 // absent says whether a sealed file that is not here was never restored.

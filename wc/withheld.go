@@ -33,6 +33,7 @@ const acksFile = "withheld.json"
 type ack struct {
 	SHA256    string `json:"sha256,omitempty"` // of the content; empty: never seen
 	Scheduled bool   `json:"scheduled,omitempty"`
+	Forgotten bool   `json:"forgotten,omitempty"` // the next commit takes it off the list
 	Sealed    string `json:"sealed,omitempty"` // of the sealed file that holds this content, see withheldFile
 }
 
@@ -146,6 +147,9 @@ func (w *withheld) judge(t *Tree, e *Entry) (unknown []string) {
 	case e.Kind != metadata.File:
 		e.Status, e.Note = Obstructed, "file -> "+e.Kind.String()
 		return nil
+	case w.acks[e.Path] != nil && w.acks[e.Path].Forgotten:
+		e.Status = Deleted
+		return nil
 	case w.unlike(t, e.Path) != "":
 		e.Status, e.Note = Modified, w.unlike(t, e.Path)
 	case w.acknowledged(e):
@@ -253,6 +257,9 @@ func (w *Work) ApplyWithheld(before WithheldList) (absent []string, err error) {
 			continue
 		}
 		a := now.acks[path]
+		if a != nil && a.Forgotten {
+			continue
+		}
 		if a == nil || a.SHA256 == "" {
 			if sum, err := c.contentSum(rel); err == nil {
 				seen[path] = &ack{SHA256: sum}

@@ -62,7 +62,7 @@ func (c *commitCmd) Run(a *app) (err error) {
 		}
 		return err
 	}
-	return errors.Join(c.tell(a, plan, done), late)
+	return errors.Join(c.tell(a, plan, done), narrow(t, w), late)
 }
 
 func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {

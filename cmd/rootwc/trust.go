@@ -79,6 +79,20 @@ func trustFirst(t *wc.Tree, w *wc.Work) error {
 	return trust(w, d.Secrets)
 }
 
+// narrow ends what was agreed to when the description wants secrets to stay
+// here: it would have to be agreed to anew.
+func narrow(t *wc.Tree, w *wc.Work) error {
+	d, err := loadDescription(t)
+	if err != nil || d == nil || d.Secrets.Policy != system.Withhold {
+		return err
+	}
+	agreed, err := t.Trusted()
+	if err != nil || !agreed.Clear && len(agreed.Recipients) == 0 {
+		return err
+	}
+	return w.Trust(&wc.Trust{})
+}
+
 type secretsTrustCmd struct {
 	Recipients []string `arg:"" optional:"" help:"Agree to these recipients of the description, by key or fingerprint; without any, it is asked at the terminal."`
 	Clear      bool     `help:"Agree that secrets are sent in clear."`
