@@ -142,13 +142,18 @@ func (u *unsealer) place(c *Copy, rel string, l *live, opened *secrets.Opened) e
 	want, dropped := guarded(want, &part{Path: c.Path, User: c.user})
 	u.result.Unset = append(u.result.Unset, left(&part{Path: c.Path, User: c.user}, rel, dropped)...)
 
-	h, err := newHidden(c, rel)
-	if err != nil {
-		return blocked("%w", cause(err))
+	var h *hidden
+	to := io.Discard
+	if !u.opt.DryRun {
+		var err error
+		if h, err = newHidden(c, rel); err != nil {
+			return blocked("%w", cause(err))
+		}
+		defer h.close()
+		to = h.file
 	}
-	defer h.close()
 	clear := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(h.file, clear), opened); err != nil {
+	if _, err := io.Copy(io.MultiWriter(to, clear), opened); err != nil {
 		if passing(err) {
 			return err
 		}

@@ -34,7 +34,7 @@ type ack struct {
 	SHA256    string `json:"sha256,omitempty"` // of the content; empty: never seen
 	Scheduled bool   `json:"scheduled,omitempty"`
 	Forgotten bool   `json:"forgotten,omitempty"` // the next commit takes it off the list
-	Sealed    string `json:"sealed,omitempty"` // of the sealed file that holds this content, see withheldFile
+	Sealed    string `json:"sealed,omitempty"`    // of the sealed file that holds this content, see withheldFile
 }
 
 // acks is ack by path relative to the machine's root.
