@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"rootwc/secrets"
-	"rootwc/wc"
 )
 
 // identityOptions are those of verbs that open encrypted files.
@@ -66,7 +65,7 @@ func (o *identityOptions) passphrase(a *app, what string) ([]byte, error) {
 	}
 	in, ok := a.stdin.(*os.File)
 	if !ok || !isTerminal(in) {
-		return nil, wc.Hint(fmt.Errorf("%s has a passphrase, and standard input is no terminal to ask at", what), "--identity-passphrase-file FILE")
+		return nil, fmt.Errorf("%s has a passphrase, and standard input is no terminal to ask at; --identity-passphrase-file FILE gives it", what)
 	}
 	return a.readSecret(in, fmt.Sprintf("Passphrase of %s: ", safe(what)))
 }
