@@ -103,6 +103,7 @@ deps:
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
 		diff3:diffutils dpkg-deb:dpkg visudo:sudo \
 		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace \
+		age:age ssh-keygen:openssh-client \
 		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 losetup:mount mount:mount blkid:util-linux \
 		mke2fs:e2fsprogs chattr:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools mkfs.exfat:exfatprogs \
 		mkfs.f2fs:f2fs-tools setup-storage:fai-setup-storage systemd-repart:systemd nix-instantiate:nix-bin \

@@ -47,9 +47,12 @@ func (d *Description) checks() []check {
 	rule("system.release", d.System.Release, checkWord)
 	rule("packages.manager", d.Packages.Manager, checkWord)
 	rule("secrets.policy", string(d.Secrets.Policy), checkPolicy)
-	for i, r := range d.Secrets.Recipients {
-		rule(fmt.Sprintf("secrets.recipients[%d]", i), r, checkRecipient)
+	place := "secrets.policy"
+	index, err := d.Secrets.checkRecipients()
+	if index >= 0 {
+		place = fmt.Sprintf("secrets.recipients[%d]", index)
 	}
+	list = append(list, check{place, func() error { return err }})
 	for i, n := range d.Noise {
 		place := fmt.Sprintf("noise[%d]", i)
 		rule(orTable(place, "path", n.Path), n.Path, checkPath)

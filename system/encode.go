@@ -57,7 +57,7 @@ manager = %s
 [secrets]
 # What happens to content that others may not read on this machine:
 #   withhold  it stays out of the repository
-#   encrypt   it is committed encrypted, to the recipients (age public keys)
+#   encrypt   it is committed encrypted, for the recipients (public keys of age or SSH)
 #   clear     it is committed as it is
 policy = %s
 recipients = %s

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"rootwc/secrets"
 )
 
 // checkHostname takes hostname(7), with the underscore that many have.
@@ -44,11 +46,23 @@ func checkPolicy(s string) error {
 	return fmt.Errorf("policy %.60q is not known; write withhold, encrypt or clear", s)
 }
 
-func checkRecipient(s string) error {
-	if s == "" || strings.HasPrefix(s, "-") || !printable(s) || strings.Contains(s, " ") {
-		return fmt.Errorf("recipient %.60q is no age public key", s)
+// checkRecipients looks at each of the recipients and at all together; index is
+// that of the one at fault, -1 for none of them.
+func (s *Secrets) checkRecipients() (index int, err error) {
+	if s.Policy == Encrypt && len(s.Recipients) == 0 {
+		return -1, errors.New("policy encrypt needs recipients; write the public keys of those who may read the secrets")
 	}
-	return nil
+	for i, r := range s.Recipients {
+		if !printable(r) {
+			return i, fmt.Errorf("recipient %.60q has characters that nobody can read", r)
+		}
+	}
+	_, err = secrets.ParseRecipients(s.Recipients)
+	var at *secrets.IndexError
+	if errors.As(err, &at) {
+		return at.Index, err
+	}
+	return -1, err
 }
 
 // checkPath takes a path below the root in its one spelling.

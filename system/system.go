@@ -52,8 +52,7 @@ type Packages struct {
 // Policy is what happens to content that others may not read on the machine.
 type Policy string
 
-// The policies for secrets. Code that cannot encrypt yet must refuse Encrypt,
-// never fall back to Clear.
+// The policies for secrets.
 const (
 	Withhold Policy = "withhold" // it stays out of the repository; the default
 	Encrypt  Policy = "encrypt"  // it is committed encrypted, to the recipients
@@ -63,7 +62,7 @@ const (
 // Secrets is the policy for secrets.
 type Secrets struct {
 	Policy     Policy   `toml:"policy"`
-	Recipients []string `toml:"recipients"` // age public keys, for Encrypt
+	Recipients []string `toml:"recipients"` // public keys of age or SSH, for Encrypt
 }
 
 // Noise are changes of one file that are no news.

@@ -12,6 +12,9 @@ import (
 )
 
 // full has every key, written as a person would.
+// testRecipient is the public key of nobody: its secret one was thrown away.
+const testRecipient = "age17pmtn4yc665xmakzg7t8zppj70wf4xtczy0yyfvdr20vwjjqf5ysmwc7ue"
+
 const full = `format = "1.0.0"
 [system]
 hostname = "laptop"
@@ -84,7 +87,7 @@ system = {os = "debian"}
 	got, err = Load(strings.NewReader(`format = '1.9.7'
 system = {hostname = "laptop", os = "debian"}
 packages.manager = 'apt'
-secrets.policy = "encrypt"
+secrets.policy = "clear"
 noise = [
   {path = "etc/x", lines = ["a"]}, # one
   {path = "etc/y", lines = ["b"]},
@@ -93,7 +96,7 @@ noise = [
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Format != "1.9.7" || got.System.OS != "debian" || got.Packages.Manager != "apt" || got.Secrets.Policy != Encrypt || len(got.Noise) != 2 {
+	if got.Format != "1.9.7" || got.System.OS != "debian" || got.Packages.Manager != "apt" || got.Secrets.Policy != Clear || len(got.Noise) != 2 {
 		t.Errorf("got %+v", got)
 	}
 	got, err = Load(strings.NewReader(`format = "1.0.0"`), Path)
@@ -130,7 +133,8 @@ func TestLoadErrors(t *testing.T) {
 		{"hostname", f + "[system]\nhostname = \"a b\"\n", `:3: hostname "a b" has other characters than letters, digits, dots and hyphens`},
 		{"option", f + "[packages]\nmanager = \"--now\"\n", `:3: "--now" has other characters than letters, digits and . _ + ~ -`},
 		{"policy", f + "[secrets]\npolicy = \"none\"\n", `:3: policy "none" is not known; write withhold, encrypt or clear`},
-		{"recipient", f + "[secrets]\nrecipients = [\n  \"age1x\",\n  \"\",\n]\n", `:5: recipient "" is no age public key`},
+		{"recipient", f + "[secrets]\nrecipients = [\n  \"" + testRecipient + "\",\n  \"\",\n]\n", `:5: recipient "" is no public key of age (age1…) or SSH (ssh-ed25519 …, ssh-rsa …)`},
+		{"nobody", f + "[secrets]\npolicy = \"encrypt\"\n", `:3: policy encrypt needs recipients; write the public keys of those who may read the secrets`},
 		{"pattern", f + "[[noise]]\npath = \"a\"\nlines = ['^a',\n  'b(']\n", ":5: line pattern \"b(\" does not compile: missing closing ): `b(`"},
 		{"empty pattern", f + "[[noise]]\npath = \"a\"\nlines = ['']\n", ":4: an empty line pattern matches every line"},
 		{"no patterns", f + "\n[[noise]]\npath = \"a\"\n", ":3: lines is missing; write the regular expressions of lines that do not count"},
@@ -230,7 +234,7 @@ manager = "apt"
 [secrets]
 # What happens to content that others may not read on this machine:
 #   withhold  it stays out of the repository
-#   encrypt   it is committed encrypted, to the recipients (age public keys)
+#   encrypt   it is committed encrypted, for the recipients (public keys of age or SSH)
 #   clear     it is committed as it is
 policy = "withhold"
 recipients = []
@@ -337,7 +341,7 @@ func TestRoundTrip(t *testing.T) {
 	roundTrip(t, fullDescription())
 	roundTrip(t, New("", "", "", ""))
 	odd := fullDescription()
-	odd.Secrets = Secrets{Policy: Clear, Recipients: []string{strings.Repeat("age1", 15), "age2" + strings.Repeat("x", 50)}}
+	odd.Secrets = Secrets{Policy: Clear, Recipients: []string{testRecipient, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIabLqac+dGQXi+i1BWebgLS/w+j67rSP68ouJnplAtd anna@laptop"}}
 	odd.Noise = []Noise{{Path: `ütc/it's "x"\y`, Lines: []string{`^\s+"a"`, `it's\d`, "tab\there", `'`, "\u202e", "\\Qx"}}}
 	odd.Rebuild = []Node{{Node: "lv.a.b+c_d/_x-y", Size: KeepSize}, {Node: "partition.cafe1234-05", Size: GrowSize}, {Node: "disk.of-2LQ0cW-FP4e-AgDe-qoao-d2DR-7PB0-BD0ASO", Size: ShareSize, Minimum: "0"}}
 	odd.Datasets = append(odd.Datasets, Dataset{Path: "b", Type: Blob, Repository: "vfs:host:/a b"})

@@ -142,7 +142,7 @@ func (s *scan) rulesKey(c *Copy) [32]byte {
 	if n, ok := s.tree.Names.(*hostNames); ok {
 		tables = n.digest
 	}
-	text, _ := json.Marshal([]any{indexRules, tables, s.withheld.files, s.withheld.acks, s.tree.Withhold, c.Path, c.user})
+	text, _ := json.Marshal([]any{indexRules, tables, s.withheld.files, s.withheld.acks, s.tree.Withhold, s.tree.Recipients.Fingerprints(), c.Path, c.user})
 	return sha256.Sum256(text)
 }
 

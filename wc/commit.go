@@ -3,6 +3,7 @@ package wc
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -27,11 +28,18 @@ type Commit struct {
 	Gathered
 	Changes   []Change // sorted by path
 	Conflicts []string // paths that must be resolved first
+	Sealed    []string // sent encrypted
+	Notes     []string // what a person should know of what is sent
 
 	parts []*commitPart
 	list  bool // the list of withheld files changes
 	files map[string]*withheldFile
+	kept  *withheld // what was known of them before
 	work  *Work
+
+	sealing   []sealing
+	unsealing []string // sealed files that go
+	wasClear  bool     // the repository had content in clear that is sealed now
 }
 
 // Sends says whether a revision will be made. A commit that sends nothing may
@@ -68,6 +76,10 @@ type commitPart struct {
 	part  *part
 }
 
+func newCommitPart(c *Copy) *commitPart {
+	return &commitPart{copy: c, edits: map[string]edit{}, targets: map[string]bool{}, bump: map[string]bool{}, acks: acks{}}
+}
+
 // edit is what changes in one path's properties.
 type edit struct {
 	set    map[string]string
@@ -83,6 +95,12 @@ func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, erro
 	if err := w.named(opt, entries); err != nil {
 		return nil, err
 	}
+	return w.planCommit(entries, opt, false)
+}
+
+// planCommit takes these entries; clean ones are withheld files that are to be
+// sealed anew.
+func (w *Work) planCommit(entries []*Entry, opt CommitOptions, clean bool) (*Commit, error) {
 	kept, err := w.tree.loadWithheld()
 	if err != nil {
 		return nil, err
@@ -90,12 +108,18 @@ func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, erro
 	if w.tree.BadPage != nil {
 		return nil, Hint(Refuse("cannot commit: %w", w.tree.BadPage), "mend the file, or rootwc revert it")
 	}
-	cm := &Commit{work: w, files: kept.files}
+	if w.tree.Distrusted != nil {
+		return nil, Hint(Refuse("cannot commit: %w", w.tree.Distrusted), "rootwc secrets trust shows what has changed, and agrees to it")
+	}
+	cm := &Commit{work: w, files: maps.Clone(kept.files), kept: kept}
 	byCopy := map[*Copy]*commitPart{}
 	for _, e := range entries {
+		if clean && e.Clean() && e.node != nil {
+			continue
+		}
 		cp := byCopy[e.copy]
 		if cp == nil {
-			cp = &commitPart{copy: e.copy, edits: map[string]edit{}, targets: map[string]bool{}, bump: map[string]bool{}, acks: acks{}}
+			cp = newCommitPart(e.copy)
 			byCopy[e.copy] = cp
 			cm.parts = append(cm.parts, cp)
 		}
@@ -147,7 +171,7 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 	cp.spreads = cp.spreads || e.Copied || e.Status == Deleted || e.Status == Obstructed || slices.ContainsFunc(e.Properties, spreadingProperty)
 	change := Change{Letter: e.Status.Letter(), Path: e.Path, Note: e.Words()}
 	if e.node == nil && e.Status != Unversioned && e.Withheld {
-		return cm.takeWithheld(cp, e)
+		return cm.takeWithheld(cp, e, opt)
 	}
 	switch e.Status {
 	case Conflicted:
@@ -190,6 +214,12 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 			if _, deep := cp.bump[e.rel]; !deep {
 				cp.bump[e.rel] = false
 			}
+		}
+		if e.Encrypted { // of a versioned file: it is sealed instead
+			cp.delete = append(cp.delete, e.rel)
+			cm.withhold(cp, addition{e.rel, e.Kind, e.live.values})
+			cm.wasClear = true
+			break
 		}
 		if e.Withheld { // of a versioned file: its properties at most are sent
 			cm.Withheld = append(cm.Withheld, e.Path)
@@ -277,7 +307,7 @@ func (cm *Commit) takeObstructed(cp *commitPart, e *Entry) error {
 		cm.Skipped = append(cm.Skipped, Refused{path, e.Note})
 		return nil
 	case e.node == nil: // a withheld file that became something else
-		cm.files[path] = nil
+		cm.unseal(path)
 		delete(cm.files, path)
 		cm.list = true
 		cp.acks[path] = nil
@@ -301,18 +331,26 @@ func (cm *Commit) takeObstructed(cp *commitPart, e *Entry) error {
 }
 
 // takeWithheld takes a change of a file that svn does not know.
-func (cm *Commit) takeWithheld(cp *commitPart, e *Entry) error {
+func (cm *Commit) takeWithheld(cp *commitPart, e *Entry, opt CommitOptions) error {
+	if cm.leaves(e, opt) {
+		return nil
+	}
 	switch e.Status {
-	case Missing:
+	case Missing, Deleted:
+		cm.unseal(e.Path)
 		delete(cm.files, e.Path)
 		cm.list = true
 		cp.acks[e.Path] = nil
-		cm.Changes = append(cm.Changes, Change{Letter: 'D', Path: e.Path, Note: "withheld"})
+		cm.Changes = append(cm.Changes, Change{Letter: 'D', Path: e.Path, Note: e.Words()})
 	case Obstructed:
 		return cm.takeObstructed(cp, e)
 	default:
-		if !cm.work.tree.withholds(&e.live.values) && e.Status == Added {
-			// it was closed when it was added and is open by now
+		if open := !cm.work.tree.withholds(&e.live.values); open && (e.Status == Added || !cm.work.tree.Withhold) {
+			// it was closed when it was added and is open by now; or content is
+			// sent as it is by now
+			cm.unseal(e.Path)
+			cm.list = cm.list || cm.files[e.Path] != nil
+			delete(cm.files, e.Path)
 			cp.acks[e.Path] = nil
 			return cm.addNew(cp, e.rel)
 		}
@@ -327,10 +365,16 @@ func (cm *Commit) withhold(cp *commitPart, a addition) {
 	t := cm.work.tree
 	path := cp.copy.path(a.rel)
 	f := &withheldFile{Path: path, Properties: metadata.Properties(a.values, metadata.StandardDefaults, t.Names)}
+	sealed := cm.seal(cp, path, a.rel, f)
 	if old := cm.files[path]; old == nil || fmt.Sprint(old.Properties) != fmt.Sprint(f.Properties) {
 		cm.list = true
 	}
 	cm.files[path] = f
+	if sealed {
+		cm.Sealed = append(cm.Sealed, path)
+		return
+	}
+	cm.unseal(path)
 	cm.Withheld = append(cm.Withheld, path)
 	if sum, err := cp.copy.contentSum(a.rel); err == nil {
 		cp.acks[path] = &ack{SHA256: sum}
@@ -342,6 +386,7 @@ func (cm *Commit) withhold(cp *commitPart, a addition) {
 func (cm *Commit) finish() {
 	cm.Gathered.finish()
 	sort.Strings(cm.Withheld)
+	sort.Strings(cm.Sealed)
 	for _, cp := range cm.parts {
 		cm.ownDefaults(cp)
 		for _, e := range cp.edits {
@@ -351,17 +396,10 @@ func (cm *Commit) finish() {
 	if !cm.list {
 		return
 	}
-	root := cm.work.tree.Copies[0]
-	var cp *commitPart
-	for _, p := range cm.parts {
-		if p.copy == root {
-			cp = p
-		}
-	}
-	if cp == nil {
-		cp = &commitPart{copy: root, edits: map[string]edit{}, targets: map[string]bool{}, bump: map[string]bool{}, acks: acks{}}
-		cm.parts = append(cm.parts, cp)
-	}
+	cp := cm.rootPart()
+	root := cp.copy
+	cm.targetSealed(cp)
+	cm.noteOld()
 	letter := byte('M')
 	if !root.Versioned(WithheldPath) {
 		letter = 'A'

@@ -79,7 +79,7 @@ func (t *Tree) differences(e *Entry) []*Difference {
 func (d *Difference) load() error {
 	d.OldLabel, d.NewLabel = "(nonexistent)", "(nonexistent)"
 	e := d.Entry
-	if e.node == nil { // withheld: the repository has no text to compare with
+	if e.Withheld { // the repository has no text, or the text is not for the screen
 		return nil
 	}
 	if s := stateOf(e.copy.record(), e.rel); s != nil && e.Status != Added {

@@ -69,6 +69,7 @@ type Entry struct {
 	Metadata   []metadata.Change // base against working
 	Properties []string          // names of properties changed by hand, sorted
 	Withheld   bool              // its content stays on this machine
+	Encrypted  bool              // of a withheld one: the repository has, or gets, the content encrypted
 	Copied     bool              // added with history
 	Switched   bool              // it comes from elsewhere than its directory does
 	From       string            // of a switched path: its path in the repository
@@ -127,7 +128,10 @@ func (e *Entry) Words() string {
 	if e.Note != "" {
 		parts = append(parts, e.Note)
 	}
-	if e.Withheld {
+	switch {
+	case e.Encrypted:
+		parts = append(parts, "encrypted")
+	case e.Withheld:
 		parts = append(parts, "withheld")
 	}
 	return strings.Join(parts, ", ")

@@ -265,10 +265,17 @@ func (w *Work) SetProperty(ctx context.Context, path, name, value string) error 
 func (w *Work) Forget(ctx context.Context, paths []string, dryRun bool) error {
 	byCopy := map[*Copy][]string{}
 	forgotten := acks{}
+	kept, err := w.tree.loadWithheld()
+	if err != nil {
+		return err
+	}
 	for _, path := range paths {
 		c, rel := w.tree.CopyOf(path)
-		if c != nil && !c.Versioned(rel) && w.tree.withheldKnown(path) {
+		if c != nil && !c.Versioned(rel) && kept.has(path) {
 			forgotten[path] = nil
+			if kept.files[path] != nil { // a commit has listed it
+				forgotten[path] = &ack{Forgotten: true}
+			}
 			continue
 		}
 		if c == nil || rel == "" || !c.Versioned(rel) {

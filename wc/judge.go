@@ -173,6 +173,7 @@ func (d *dirScan) versioned(rel string, n *node, l live) (descend bool, known in
 	default:
 		descend = isDir
 		d.compare(e, want, props, &known)
+		d.inClear(e)
 		if e.Status == Modified && want == metadata.Symlink {
 			if why := unstorableLink(d.fd, n.name); why != "" {
 				e.Status, e.Note = Unstorable, why

@@ -49,7 +49,11 @@ func (w *Work) revertCopy(ctx context.Context, c *Copy, entries []*Entry, opt Re
 	for _, e := range entries {
 		switch {
 		case e.Withheld && e.Status != Normal && e.node == nil:
-			r.Refused = append(r.Refused, Refused{e.Path, "its content is withheld: the repository does not have it"})
+			why := "its content is withheld: the repository does not have it"
+			if e.Encrypted {
+				why = "its content is encrypted: rootwc secrets restore --identity FILE brings it back"
+			}
+			r.Refused = append(r.Refused, Refused{e.Path, why})
 		case e.Withheld && e.node == nil, e.Status == Normal && len(e.Properties) == 0, opt.MetadataOnly:
 			if len(e.Metadata) > 0 {
 				w.repairOne(e, opt, r)

@@ -153,6 +153,9 @@ func (w *Work) prepareCommit(ctx context.Context, cm *Commit, cp *commitPart) er
 	if err := w.schedule(ctx, s, cp.add); err != nil {
 		return err
 	}
+	if err := cm.sealAll(ctx, cp); err != nil {
+		return err
+	}
 	if err := cm.writeList(ctx, cp); err != nil {
 		return err
 	}
@@ -350,7 +353,7 @@ func (w *Work) settle(ctx context.Context, cp *commitPart) error {
 	p.Commit = ""
 	var rec *record // of the stage
 	for rel := range cp.targets {
-		if n := c.record().node(rel); rel != WithheldPath && (n == nil || n.props()["svn:keywords"] == "") {
+		if n := c.record().node(rel); isSealed(rel) || rel != WithheldPath && (n == nil || n.props()["svn:keywords"] == "") {
 			continue
 		}
 		if rec == nil {
@@ -380,6 +383,9 @@ func (w *Work) settle(ctx context.Context, cp *commitPart) error {
 			continue
 		}
 		p.Steps = append(p.Steps, step{Act: actPut, Rel: rel, Expect: l.identity(), Want: &want})
+	}
+	if err := w.placeSealed(cp); err != nil {
+		return err
 	}
 	doubted, externals := c.holds(c.lastIndex()), c.summary.Externals
 	staged := cp.stage.stamp()

@@ -219,6 +219,7 @@ func (s *State) writeDurable(name string, content []byte) error {
 // caller holds the lock.
 func (s *State) sweep() {
 	sweepTemporary()
+	s.removeHidden()
 	found, _ := os.ReadDir(s.dir)
 	for _, f := range found {
 		if strings.HasSuffix(f.Name(), newSuffix) {

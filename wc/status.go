@@ -137,7 +137,12 @@ func (s *scan) withheldMissing(seen map[string]bool) (out []*Entry) {
 		if _, err := c.fs.Lstat(rel); err == nil {
 			continue // there, but inside something that is obstructed or another mount
 		}
-		out = append(out, &Entry{Path: path, Status: Missing, Kind: metadata.File, Withheld: true, copy: c, rel: rel})
+		sealed := s.withheld.files[path].Sealed != ""
+		note := ""
+		if s.withheld.absent(path) {
+			note = "never restored here"
+		}
+		out = append(out, &Entry{Path: path, Status: Missing, Kind: metadata.File, Withheld: true, Encrypted: sealed, Note: note, copy: c, rel: rel})
 	}
 	return out
 }

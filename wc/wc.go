@@ -25,6 +25,7 @@ import (
 	"sync"
 
 	"rootwc/internal/run"
+	"rootwc/secrets"
 	"rootwc/wc/metadata"
 )
 
@@ -47,6 +48,12 @@ type Tree struct {
 	// Datasets are directories of which svn holds nothing but that they are
 	// there, by path.
 	Datasets map[string]bool
+	// Recipients are whom withheld content is sealed for; none when it stays on
+	// the machine.
+	Recipients secrets.Recipients
+	// Distrusted is why what the description says of secrets does not count
+	// here: nobody has agreed to it on this machine. Nothing is committed.
+	Distrusted error
 	// FileDefinitions finds the file externals; nil leaves them out.
 	FileDefinitions FileDefinitions
 	// BadPage is a versioned page of rootwc's own, the description or the list

@@ -33,6 +33,8 @@ const acksFile = "withheld.json"
 type ack struct {
 	SHA256    string `json:"sha256,omitempty"` // of the content; empty: never seen
 	Scheduled bool   `json:"scheduled,omitempty"`
+	Forgotten bool   `json:"forgotten,omitempty"` // the next commit takes it off the list
+	Sealed    string `json:"sealed,omitempty"`    // of the sealed file that holds this content, see withheldFile
 }
 
 // acks is ack by path relative to the machine's root.
@@ -41,6 +43,8 @@ type acks map[string]*ack
 // withheldFile is one file in WithheldPath.
 type withheldFile struct {
 	Path       string            `toml:"path"`
+	Sealed     string            `toml:"sealed,omitempty"` // SHA-256 of the sealed file; "" when there is none
+	For        []string          `toml:"for,omitempty"`    // fingerprints of whom it is sealed for
 	Properties map[string]string `toml:"properties,omitempty"`
 }
 
@@ -103,7 +107,8 @@ func parseWithheld(text []byte) (map[string]*withheldFile, error) {
 }
 
 const withheldHeader = `# Files whose content stays on this machine because others may not read them
-# there. Written by rootwc; their metadata is versioned, their content is not.
+# there. Written by rootwc; their metadata is versioned, their content is not,
+# unless it is sealed: encrypted in .rootwc/secrets.
 `
 
 // formatWithheld writes the list, sorted by path; nothing for no files.
@@ -134,6 +139,7 @@ func (w *withheld) has(path string) bool {
 func (w *withheld) judge(t *Tree, e *Entry) (unknown []string) {
 	e.Withheld, e.Kind = true, e.live.values.Kind
 	f := w.files[e.Path]
+	e.Encrypted = t.seals() || f != nil && f.Sealed != ""
 	switch {
 	case f == nil:
 		e.Status = Added
@@ -141,6 +147,11 @@ func (w *withheld) judge(t *Tree, e *Entry) (unknown []string) {
 	case e.Kind != metadata.File:
 		e.Status, e.Note = Obstructed, "file -> "+e.Kind.String()
 		return nil
+	case w.acks[e.Path] != nil && w.acks[e.Path].Forgotten:
+		e.Status = Deleted
+		return nil
+	case w.unlike(t, e.Path) != "":
+		e.Status, e.Note = Modified, w.unlike(t, e.Path)
 	case w.acknowledged(e):
 		e.Status = Normal
 	default:
@@ -245,10 +256,17 @@ func (w *Work) ApplyWithheld(before WithheldList) (absent []string, err error) {
 			absent = append(absent, path)
 			continue
 		}
-		if a := now.acks[path]; a == nil || a.SHA256 == "" {
+		a := now.acks[path]
+		if a != nil && a.Forgotten {
+			continue
+		}
+		if a == nil || a.SHA256 == "" {
 			if sum, err := c.contentSum(rel); err == nil {
 				seen[path] = &ack{SHA256: sum}
 			}
+		}
+		if f.Sealed != "" && (a == nil || a.Sealed != f.Sealed) {
+			continue // the list speaks of another content, which waits for an identity
 		}
 		w.followWithheld(c, rel, &l, before[path], f)
 	}

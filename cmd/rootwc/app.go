@@ -142,8 +142,8 @@ func (a *app) describe(t *wc.Tree) {
 		t.BadPage = err
 	}
 	a.description = d
-	t.Withhold = d == nil || d.Secrets.Policy != system.Clear
 	t.Datasets = datasetPaths(d)
+	applySecrets(t, d)
 }
 
 func loadDescription(t *wc.Tree) (*system.Description, error) {

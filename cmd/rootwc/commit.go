@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"rootwc/probes"
-	"rootwc/system"
 	"rootwc/wc"
 )
 
@@ -27,9 +26,6 @@ func (c *commitCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
-	if d, err := loadDescription(t); err == nil && d != nil && d.Secrets.Policy == system.Encrypt {
-		return errEncrypt
-	}
 	rels, err := paths(t, c.Paths)
 	if err != nil {
 		return err
@@ -74,7 +70,7 @@ func (c *commitCmd) Run(a *app) (err error) {
 			return err
 		}
 	}
-	return errors.Join(c.tell(a, plan, done), late)
+	return errors.Join(c.tell(a, plan, done), narrow(t, w), late)
 }
 
 func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {
@@ -85,8 +81,13 @@ func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {
 		a.warn("left out %s: %s", s.Path, s.Why)
 	}
 	g := plan.Gathered
-	g.Skipped = nil
+	g.Skipped, g.Withheld = nil, nil
 	a.tellGathered(&g)
+	a.tellClosed(withheldWords, plan.Withheld)
+	a.tellClosed(encryptedWords, plan.Sealed)
+	for _, note := range plan.Notes {
+		fmt.Fprintln(a.out, note)
+	}
 	for _, one := range done {
 		a.tellCommitted(one)
 	}

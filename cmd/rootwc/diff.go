@@ -12,6 +12,7 @@ type diffCmd struct {
 	Revision string   `short:"r" help:"Compare revisions: N with the working copy's, or N:M." placeholder:"N[:M]"`
 	JSON     bool     `name:"json" help:"Answer in JSON."`
 	ExitCode bool     `name:"exit-code" help:"Exit with 1 when there are differences."`
+	identityOptions
 }
 
 // diffDoc is one change in JSON.
@@ -23,6 +24,9 @@ type diffDoc struct {
 // Run shows what changed; only -r asks a server.
 func (c *diffCmd) Run(a *app) error {
 	if err := checkRange(c.Revision); err != nil {
+		return err
+	}
+	if err := c.readIdentities(a); err != nil {
 		return err
 	}
 	t, err := a.open()
@@ -41,6 +45,11 @@ func (c *diffCmd) Run(a *app) error {
 	found := false
 	err = t.Diff(a.ctx, rels, func(d *wc.Difference) error {
 		found = true
+		if d.Encrypted && d.Status == wc.Modified && len(c.identities) > 0 {
+			if err := d.Unseal(t, c.identities); err != nil {
+				a.warn("%s: %v", d.Path, err)
+			}
+		}
 		if c.JSON {
 			docs = append(docs, diffDoc{entryJSON(d.Entry), string(d.Unified())})
 			return nil
@@ -83,7 +92,7 @@ func (a *app) difference(d *wc.Difference) {
 		fmt.Fprintf(a.out, "Index: %s (%s %s)\n%s\n", shown(d.Path), d.Status, d.Kind, rule)
 	}
 	if d.Withheld && d.Status == wc.Modified && d.Old == nil {
-		fmt.Fprintf(a.out, "Index: %s\n%s\nContent changed; it is withheld, so there is nothing to compare with.\n", shown(d.Path), rule)
+		fmt.Fprintf(a.out, "Index: %s\n%s\nContent changed; it is %s.\n", shown(d.Path), rule, closedWord(d.Entry))
 	}
 	if len(d.Props) > 0 {
 		fmt.Fprintf(a.out, "\nProperty changes on: %s\n%s\n", shown(d.Path), strings.Repeat("_", len(rule)))
@@ -99,6 +108,14 @@ func (a *app) difference(d *wc.Difference) {
 		}
 		fmt.Fprintln(a.out)
 	}
+}
+
+// closedWord says why the content of a file is not shown.
+func closedWord(e *wc.Entry) string {
+	if e.Encrypted {
+		return "encrypted, so it is shown only with --identity"
+	}
+	return "withheld, so there is nothing to compare with"
 }
 
 func propertyWord(p wc.PropertyDiff) string {

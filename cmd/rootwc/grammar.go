@@ -43,6 +43,7 @@ type grammar struct {
 	Resolve     resolveCmd     `cmd:"" help:"End a conflict."`
 	Repair      repairCmd      `cmd:"" help:"Restore owners, modes, ACLs and attributes as committed."`
 	Externals   externalsCmd   `cmd:"" help:"Working copies below the root: list, add, remove, pin, unpin."`
+	Secrets     secretsCmd     `cmd:"" help:"Files that others may not read: list, restore, trust, rekey."`
 	Dataset     datasetCmd     `cmd:"" help:"Large data that svn does not hold: list, checkout, update, commit, flush, backup, restore, allow."`
 	Probe       probeCmd       `cmd:"" help:"Write down what is no file: partition tables, RAID, encryption, LVM, file systems, packages."`
 	Packages    packagesCmd    `cmd:"" help:"What is installed: list it, compare it with what was recorded, bring it back."`

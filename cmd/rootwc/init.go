@@ -2,28 +2,32 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"rootwc/ignore"
+	"rootwc/secrets"
 	"rootwc/system"
 	"rootwc/wc"
 )
 
 type initCmd struct {
-	URL      string   `arg:"" help:"Directory in a repository for this machine, such as https://server/svn/hosts/laptop. It is made when it is not there."`
-	Paths    []string `name:"path" help:"Take these instead of etc." placeholder:"PATH"`
-	Hostname string   `help:"Name in the description; default: what etc/hostname says." placeholder:"NAME"`
-	Secrets  string   `help:"What to do with files that others may not read: ${enum}." enum:"withhold,clear,encrypt" default:"withhold"`
-	DryRun   bool     `name:"dry-run" help:"Only say what would be scheduled."`
+	URL       string   `arg:"" help:"Directory in a repository for this machine, such as https://server/svn/hosts/laptop. It is made when it is not there."`
+	Paths     []string `name:"path" help:"Take these instead of etc." placeholder:"PATH"`
+	Hostname  string   `help:"Name in the description; default: what etc/hostname says." placeholder:"NAME"`
+	Secrets   string   `help:"What to do with files that others may not read: ${enum}." enum:"withhold,clear,encrypt" default:"withhold"`
+	Recipient []string `sep:"none" help:"With --secrets=encrypt: who may read them, by a public key of age or SSH; once for each." placeholder:"KEY"`
+	DryRun    bool     `name:"dry-run" help:"Only say what would be scheduled."`
 }
 
 // Run makes the root a working copy and schedules /etc for the first commit.
 func (c *initCmd) Run(a *app) (err error) {
-	if system.Policy(c.Secrets) == system.Encrypt {
-		return errEncrypt
+	recipients, err := c.recipients()
+	if err != nil {
+		return err
 	}
 	t, err := a.openRoot()
 	if err != nil {
@@ -37,7 +41,7 @@ func (c *initCmd) Run(a *app) (err error) {
 		t.Close()
 		return wc.Hint(wc.Refuse("cannot init %q: it is a working copy already", t.Root), "rootwc status")
 	}
-	t.Withhold = system.Policy(c.Secrets) != system.Clear
+	t.Withhold, t.Recipients = system.Policy(c.Secrets) != system.Clear, recipients
 	rels, err := paths(t, c.Paths)
 	if err != nil {
 		t.Close()
@@ -69,6 +73,9 @@ func (c *initCmd) Run(a *app) (err error) {
 	}
 	defer end(t, w, &err)
 	r, err := w.Init(a.ctx, wc.InitOptions{URL: c.URL, Paths: rels, Policy: policy, Description: description})
+	if err == nil {
+		err = trust(w, system.Secrets{Policy: system.Policy(c.Secrets), Recipients: c.Recipient})
+	}
 	if err != nil {
 		return err
 	}
@@ -81,7 +88,21 @@ func (c *initCmd) Run(a *app) (err error) {
 	return nil
 }
 
-var errEncrypt = wc.Refuse("secrets policy \"encrypt\" is not available in this version: choose \"withhold\" (content stays here) or \"clear\" (content is sent)")
+// recipients reads whom to encrypt for.
+func (c *initCmd) recipients() (secrets.Recipients, error) {
+	encrypt := system.Policy(c.Secrets) == system.Encrypt
+	switch {
+	case encrypt && len(c.Recipient) == 0:
+		return nil, wc.Hint(errors.New("cannot init: --secrets=encrypt needs a --recipient"), "the public key of age-keygen, or a line of ~/.ssh/id_ed25519.pub")
+	case !encrypt && len(c.Recipient) > 0:
+		return nil, errors.New("cannot init: --recipient goes with --secrets=encrypt")
+	}
+	recipients, err := secrets.ParseRecipients(c.Recipient)
+	if err != nil {
+		return nil, fmt.Errorf("cannot init: %w", err)
+	}
+	return recipients, nil
+}
 
 // plan says what init would schedule.
 func (c *initCmd) plan(a *app, t *wc.Tree, rels []string, policy ignore.DefaultPolicy) error {
@@ -111,7 +132,7 @@ func (c *initCmd) description(t *wc.Tree, family ignore.Family, release map[stri
 	}
 	manager := map[ignore.Family]string{ignore.Debian: "apt", ignore.Fedora: "dnf", ignore.Arch: "pacman"}[family]
 	d := system.New(host, release["ID"], release["VERSION_ID"], manager)
-	d.Secrets.Policy = system.Policy(c.Secrets)
+	d.Secrets = system.Secrets{Policy: system.Policy(c.Secrets), Recipients: c.Recipient}
 	var text bytes.Buffer
 	err := d.Encode(&text)
 	return text.Bytes(), err
@@ -154,10 +175,25 @@ func (a *app) tellGathered(g *wc.Gathered) {
 	for _, names := range g.Links {
 		a.warn("hard links become separate files: %s", strings.Join(names, ", "))
 	}
-	if len(g.Withheld) > 0 {
-		fmt.Fprintf(a.out, "Withheld, because others may not read them here (their content is not sent):\n")
-		for _, p := range g.Withheld {
-			fmt.Fprintf(a.out, "  %s\n", safe(p))
-		}
+	words := withheldWords
+	if len(a.tree.Recipients) > 0 {
+		words = encryptedWords
+	}
+	a.tellClosed(words, g.Withheld)
+}
+
+const (
+	withheldWords  = "Withheld, because others may not read them here (their content is not sent):"
+	encryptedWords = "Encrypted, because others may not read them here:"
+)
+
+// tellClosed lists files that others may not read.
+func (a *app) tellClosed(words string, paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	fmt.Fprintln(a.out, words)
+	for _, p := range paths {
+		fmt.Fprintf(a.out, "  %s\n", safe(p))
 	}
 }

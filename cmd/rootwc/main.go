@@ -78,6 +78,9 @@ func rootwc(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 		if a.tree != nil && a.tree.BadPage != nil && !errors.Is(err, a.tree.BadPage) {
 			a.warn("%v", a.tree.BadPage)
 		}
+		if a.tree != nil && a.tree.Distrusted != nil && !errors.Is(err, a.tree.Distrusted) {
+			a.warn("%v; nothing is committed until then: rootwc secrets trust", a.tree.Distrusted)
+		}
 		return a.finish(err)
 	}()
 	if err := out.Flush(); err != nil && !errors.Is(err, syscall.EPIPE) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rootwc/externals"
+	"rootwc/secrets"
 	"rootwc/wc"
 )
 
@@ -21,11 +22,15 @@ type materializeCmd struct {
 	Packages bool   `help:"Then install the packages that were recorded and are missing, as rootwc packages install does: this runs what they bring, as root."`
 	Rebuild  bool   `help:"From a rescue system: set the machine's disks up first, as its probes say, and make it start. The root is then /mnt, unless --root names another place."`
 	rebuildOptions
+	identityOptions
 }
 
 // Run brings the machine's tree back: the root, then its externals.
 func (c *materializeCmd) Run(a *app) (err error) {
 	if err := checkRevision(c.Revision); err != nil {
+		return err
+	}
+	if err := c.readIdentities(a); err != nil {
 		return err
 	}
 	if c.Rebuild {
@@ -57,7 +62,7 @@ func (c *materializeCmd) Run(a *app) (err error) {
 	}
 	defer end(t, w, &err)
 	defer a.decideConffiles(t, c.Validate, c.Plan || c.DryRun)()
-	m := &materializer{app: a, tree: t, work: w, plan: c.Plan || c.DryRun, quiet: c.JSON, validate: c.Validate}
+	m := &materializer{app: a, tree: t, work: w, plan: c.Plan || c.DryRun, quiet: c.JSON, validate: c.Validate, identities: c.identities}
 	if err := m.root(c); err != nil {
 		return err
 	}
@@ -112,6 +117,8 @@ type materializer struct {
 	validate bool
 	results  []*wc.Result
 	failed   []error
+
+	identities secrets.Identities
 }
 
 // root brings up the root's own working copy, unless it is there.
@@ -135,7 +142,10 @@ func (m *materializer) root(c *materializeCmd) error {
 		return err
 	}
 	m.took(r)
-	return nil
+	if m.plan {
+		return nil
+	}
+	return trustFirst(m.tree, m.work)
 }
 
 func (m *materializer) took(r *wc.Result) {
@@ -247,6 +257,19 @@ func (m *materializer) summary() error {
 	if err != nil {
 		return err
 	}
+	unsealed, err := m.work.Unseal(a.ctx, wc.UnsealOptions{Identities: m.identities})
+	if unsealed != nil {
+		m.results = append(m.results, unsealed)
+		a.tellResult(unsealed)
+	}
+	if err != nil {
+		return err
+	}
+	encrypted, err := sealedPaths(t)
+	if err != nil {
+		return err
+	}
+	absent = slices.DeleteFunc(absent, func(p string) bool { return encrypted[p] })
 	entries, err := t.Status(a.ctx, wc.StatusOptions{})
 	if err != nil {
 		return err
@@ -270,7 +293,11 @@ func (m *materializer) summary() error {
 	if len(m.failed) > 0 {
 		return wc.Partial("cannot materialize everything: %w", joined(m.failed))
 	}
-	return incomplete("materialize", m.results)
+	err = incomplete("materialize", m.results)
+	if err != nil && len(unsealed.Refused) > 0 && len(m.identities) == 0 {
+		err = wc.Hint(err, "rootwc materialize --identity FILE brings encrypted files back")
+	}
+	return err
 }
 
 // surveyed is a working copy that a materialize would bring up.
@@ -341,6 +368,13 @@ func (c *materializeCmd) check(a *app, t *wc.Tree) error {
 			return err
 		}
 		blockers = append(blockers, found...)
+		if one.external.Path == "" {
+			found, err := t.SealedBlockers(a.ctx, one.survey, c.Revision, c.identities)
+			if err != nil {
+				return err
+			}
+			blockers = append(blockers, found...)
+		}
 	}
 	if c.JSON {
 		if err := a.json(struct {

@@ -159,6 +159,7 @@ type (
 		Metadata    []changeDoc `json:"metadata,omitempty"`
 		Properties  []string    `json:"properties,omitempty"`
 		Withheld    bool        `json:"withheld,omitempty"`
+		Encrypted   bool        `json:"encrypted,omitempty"`
 		Copied      bool        `json:"copied,omitempty"`
 		Switched    string      `json:"switched,omitempty"` // to that path in the repository
 		LockToken   bool        `json:"lockToken,omitempty"`
@@ -192,7 +193,7 @@ func (a *app) statusJSON(t *wc.Tree, entries []*wc.Entry, taken []*probes.Taken,
 
 func entryJSON(e *wc.Entry) entryDoc {
 	d := entryDoc{Path: e.Path, WorkingCopy: e.WorkingCopy(), Status: string(e.Status), Kind: e.Kind.String(),
-		Properties: e.Properties, Withheld: e.Withheld, Note: e.Note,
+		Properties: e.Properties, Withheld: e.Withheld, Encrypted: e.Encrypted, Note: e.Note,
 		Copied: e.Copied, Switched: e.From, LockToken: e.Token, Changelist: e.Changelist}
 	if e.Status == wc.Unstorable {
 		d.Path, d.PathBytes = safe(e.Path), []byte(e.Path)
