@@ -108,3 +108,6 @@ func (c *Client) Kinds(ctx context.Context, user *run.User, urls []string) (map[
 	}
 	return kinds, nil
 }
+
+// IsFile says whether a checkout failed because its URL names a file.
+func IsFile(err error) bool { return HasCode(err, "200007") }

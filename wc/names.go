@@ -65,11 +65,12 @@ func (t *Tree) ReloadNames() {
 // namesAfter are the names that will be in force: an update or checkout may
 // bring other tables.
 func (t *Tree) namesAfter(rec *record, s *stage) metadata.Names {
-	if s.copy != nil && s.copy.Path != "" {
+	if !BringsNames(s.path) {
 		return t.Names
 	}
 	read := func(name string) (string, error) {
-		if st := stateOf(rec, name); st != nil && st.row.hasChecksum && st.kind == metadata.File {
+		rel := strings.TrimPrefix(strings.TrimPrefix(name, s.path), "/")
+		if st := stateOf(rec, rel); st != nil && st.row.hasChecksum && st.kind == metadata.File {
 			text, err := os.ReadFile(pristinePath(s.wc(), st.row.checksum))
 			return string(text), err
 		}
@@ -82,6 +83,12 @@ func (t *Tree) namesAfter(rec *record, s *stage) metadata.Names {
 		t.Warn("%v", err)
 	}
 	return names
+}
+
+// BringsNames says whether a working copy at path may hold the tables of users
+// and groups: [Tree.ReloadNames] once it is there.
+func BringsNames(path string) bool {
+	return path == "" || strings.HasPrefix(passwdPath, path+"/")
 }
 
 func readTable(root *os.Root, name string) (string, error) {

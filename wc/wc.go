@@ -40,6 +40,8 @@ type Tree struct {
 	Mounts Mounts
 	Client *Client
 	State  *State
+	// Servers are those that the run has to do with.
+	Servers Servers
 
 	// Withhold keeps the content of files that others may not read on the
 	// machine out of commits.

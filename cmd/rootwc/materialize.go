@@ -99,7 +99,7 @@ func (c *materializeCmd) rebuild(a *app) error {
 	return b.finish()
 }
 
-// materializer brings working copies up, one after the other.
+// materializer brings working copies up.
 type materializer struct {
 	app     *app
 	tree    *wc.Tree
@@ -171,26 +171,13 @@ func (m *materializer) finish() error {
 	if err := a.attach(t); err != nil {
 		return err
 	}
-	tried := map[string]bool{}
-	for again := true; again; {
-		again = false
-		for _, e := range a.externals {
-			if tried[e.Path] || e.State != externals.Missing && e.State != externals.Obstructed || e.Path == "" {
-				continue
-			}
-			tried[e.Path], again = true, true
-			r, err := bringUp(a, t, m.work, e)
-			if err != nil {
-				if a.ctx.Err() != nil {
-					return err
-				}
-				m.failed = append(m.failed, err)
-				a.warn("%v", err)
-				continue
-			}
-			m.took(r)
-		}
-		a.externals = externals.Discover(t)
+	g := &gatherer{app: a, tree: t, work: m.work,
+		wanted: func(externals.External) bool { return true },
+		took:   func(_ externals.External, r *wc.Result) { m.took(r) },
+		failed: func(_ externals.External, err error) { m.failed = append(m.failed, err); a.warn("%v", err) },
+	}
+	if err := g.run(); err != nil {
+		return err
 	}
 	if err := m.missing(); err != nil {
 		return err

@@ -121,6 +121,11 @@ func ofCopy(path string) string {
 // what these bring along, and keeps the files of those that are no longer
 // defined.
 func (u *updater) externals() error {
+	if !u.dryRun {
+		if err := u.missing(); err != nil {
+			return err
+		}
+	}
 	now := externals.Discover(u.tree)
 	for again := true; again; now = externals.Discover(u.tree) {
 		again = false
@@ -143,21 +148,29 @@ func (u *updater) externals() error {
 	return nil
 }
 
-func (u *updater) external(e externals.External) error {
-	switch e.State {
-	case externals.Missing:
-		if u.dryRun {
-			return nil
-		}
-		r, err := bringUp(u.app, u.tree, u.work, e)
-		if err != nil {
+// missing puts up the externals that are not there, with what they bring along.
+func (u *updater) missing() error {
+	g := &gatherer{app: u.app, tree: u.tree, work: u.work,
+		wanted: func(e externals.External) bool {
+			return e.State == externals.Missing && !u.tried[e.Path] && (len(u.paths) == 0 || within(u.paths, e.Path))
+		},
+		took: func(e externals.External, r *wc.Result) {
+			u.tried[e.Path] = true
+			u.results = append(u.results, r)
+			u.app.tellResult(r)
+			fmt.Fprintf(u.app.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(e.Path))
+		},
+		failed: func(e externals.External, err error) {
+			u.tried[e.Path] = true
 			u.failed = append(u.failed, err)
 			u.app.warn("%v", err)
-			return nil
-		}
-		u.results = append(u.results, r)
-		u.app.tellResult(r)
-		fmt.Fprintf(u.app.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(e.Path))
+		},
+	}
+	return g.run()
+}
+
+func (u *updater) external(e externals.External) error {
+	switch e.State {
 	case externals.Invalid, externals.Obstructed, externals.Unreadable:
 		err := fmt.Errorf("external %q is %s", e.Path, externalWords(e))
 		u.failed = append(u.failed, err)
