@@ -66,6 +66,7 @@ type Tree struct {
 	broken  error // of a record that could not be read: what was told is not all, and nothing may be written
 	fs      *os.Root
 	places  map[string]bool // of externals, whatever is there
+	news    map[asker]*news // see Ask
 	warned  map[string]bool // names already reported as unknown
 }
 

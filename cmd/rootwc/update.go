@@ -38,7 +38,8 @@ func (c *updateCmd) Run(a *app) (err error) {
 		return err
 	}
 	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, emptying: c.Emptying, paths: rels, before: a.externals, tried: map[string]bool{}}
-	if len(rels) == 0 || within(rels, "") {
+	u.ask(c.Revision)
+	if u.wants("") {
 		if err := u.one(t.Copies[0], wc.UpdateOptions{Revision: c.Revision}); err != nil {
 			return err
 		}
@@ -85,6 +86,24 @@ type updater struct {
 	failed   []error
 	tried    map[string]bool // externals that were looked at
 }
+
+// ask puts one question to each repository for all that is to follow its youngest
+// revision.
+func (u *updater) ask(revision string) {
+	var copies []*wc.Copy
+	if u.wants("") && revision == "" {
+		copies = append(copies, u.tree.Copies[0])
+	}
+	for _, e := range u.app.externals {
+		if u.wants(e.Path) && e.State == externals.OK && e.Copy != nil && revisionOf(e) == "" {
+			copies = append(copies, e.Copy)
+		}
+	}
+	u.tree.Ask(u.app.ctx, copies)
+}
+
+// wants says whether a path is among those that were named.
+func (u *updater) wants(path string) bool { return len(u.paths) == 0 || within(u.paths, path) }
 
 func (u *updater) one(c *wc.Copy, opt wc.UpdateOptions) error {
 	opt.DryRun, opt.Emptying = u.dryRun, u.emptying
@@ -134,7 +153,7 @@ func (u *updater) externals() error {
 			if e.State == externals.Invalid { // there may be another definition for the path
 				key += "\n" + e.Err.Error()
 			}
-			if u.tried[key] || len(u.paths) > 0 && !within(u.paths, e.Path) {
+			if u.tried[key] || !u.wants(e.Path) {
 				continue
 			}
 			u.tried[key], again = true, true
@@ -152,7 +171,7 @@ func (u *updater) externals() error {
 func (u *updater) missing() error {
 	g := &gatherer{app: u.app, tree: u.tree, work: u.work,
 		wanted: func(e externals.External) bool {
-			return e.State == externals.Missing && !u.tried[e.Path] && (len(u.paths) == 0 || within(u.paths, e.Path))
+			return e.State == externals.Missing && !u.tried[e.Path] && u.wants(e.Path)
 		},
 		took: func(e externals.External, r *wc.Result) {
 			u.tried[e.Path] = true
