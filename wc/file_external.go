@@ -1,7 +1,6 @@
 package wc
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sort"
@@ -81,32 +80,6 @@ func (rec *record) definitions() map[string]string {
 		}
 	}
 	return found
-}
-
-// Kinds asks a server what URLs, with their pegs, are: "file" or "dir". What
-// is not there is left out.
-func (c *Client) Kinds(ctx context.Context, user *run.User, urls []string) (map[string]string, error) {
-	if len(urls) == 0 {
-		return nil, nil
-	}
-	out, err := c.Run(ctx, Call{User: user, Args: append([]string{"info", "--xml", "--"}, urls...)})
-	if err != nil && !HasCode(err, "200009", "170000", "160013") {
-		return nil, err
-	}
-	var doc struct {
-		Entries []struct {
-			Kind string `xml:"kind,attr"`
-			URL  string `xml:"url"`
-		} `xml:"entry"`
-	}
-	if err := decodeXML(bytes.NewReader(out), &doc); err != nil {
-		return nil, fmt.Errorf("cannot read the output of svn info: %w", err)
-	}
-	kinds := map[string]string{}
-	for _, e := range doc.Entries {
-		kinds[e.URL] = e.Kind
-	}
-	return kinds, nil
 }
 
 // IsFile says whether a checkout failed because its URL names a file.
