@@ -285,7 +285,7 @@ func (w *Work) PlanCheckout(ctx context.Context, opt CheckoutOptions) (*Result, 
 		opt.DryRun = true
 		return w.Checkout(ctx, opt)
 	}
-	s, err := w.tree.Survey(ctx, opt.URL, opt.Revision, opt.Peg)
+	s, err := w.tree.Survey(ctx, opt.Path, opt.URL, opt.Revision, opt.Peg)
 	if err != nil {
 		return nil, fmt.Errorf("cannot plan %q: %w", w.tree.abs(opt.Path), err)
 	}

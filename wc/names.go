@@ -163,6 +163,23 @@ func (t *Tree) personAt(at string) (home, bool) {
 	return home{}, false
 }
 
+// nobodysHome is the directory in home/ that path is, or is below, when it is
+// not there and no user has it as home directory; "" otherwise.
+func (t *Tree) nobodysHome(at string) string {
+	p := parts(at)
+	if len(p) < 2 || p[0] != "home" {
+		return ""
+	}
+	dir := joinPath(p[0], p[1])
+	if _, err := t.fs.Lstat(dir); err == nil {
+		return ""
+	}
+	if _, ok := t.personAt(dir); ok {
+		return ""
+	}
+	return dir
+}
+
 func (n *hostNames) UserName(uid uint32) (string, bool) {
 	if name, ok := n.Table.UserName(uid); ok || !n.nss {
 		return name, ok

@@ -26,9 +26,9 @@ type reached struct {
 const maxSymlinks = 40
 
 // reach opens the directories on the way to a path one after the other, each
-// in the one above it. A symlink is followed only while everything belongs to
-// the administrator: a user who owns a directory on the way could have it lead
-// to where that user may not write, but root may. Close its dir.
+// in the one above it. A symlink is followed only while everything on the way
+// belongs to the administrator: a user, or a repository that brings one, could
+// have it lead to where they may not write, but root may. Close its dir.
 func (t *Tree) reach(to string) (*reached, error) {
 	r := &reached{rest: parts(to)}
 	own := len(r.rest) // the names at the end that no symlink has brought
@@ -115,6 +115,9 @@ func (r *reached) follow(t *Tree, info fs.FileInfo) error {
 	uid := info.Sys().(*unixStat).Uid
 	if r.user != nil || uid != 0 && int(uid) != os.Geteuid() {
 		return Refuse("%q is a symlink that user %d can change: nothing is written through it", t.abs(r.next()), max(uid, r.uid()))
+	}
+	if c, rel := t.CopyOf(r.next()); c != nil && c.Versioned(rel) {
+		return Refuse("%q is a symlink that a repository brings: nothing is written through it", t.abs(r.next()))
 	}
 	link, err := r.dir.Readlink(r.rest[0])
 	if err != nil {

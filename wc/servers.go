@@ -61,13 +61,13 @@ func (s *Servers) Persist(ctx context.Context, url string, user *run.User, try f
 	for {
 		select {
 		case <-a.gone:
-			return away(a.why, url)
+			return away(&awayError{url, a.why, true})
 		default:
 		}
 		came, err := try()
 		if ctx.Err() != nil || !lost(err) {
 			if Unreachable(err) && !denied(err) {
-				return away(err, url)
+				return away(&awayError{url, err, false})
 			}
 			return err
 		}
@@ -76,7 +76,7 @@ func (s *Servers) Persist(ctx context.Context, url string, user *run.User, try f
 		}
 		if len(left) == 0 || HasCode(err, timedOut) { // which has waited for minutes
 			a.once.Do(func() { a.why = err; close(a.gone) })
-			return away(err, url)
+			return away(&awayError{url, err, false})
 		}
 		pause := left[0]/2 + rand.N(left[0])
 		left = left[1:]
@@ -116,9 +116,25 @@ func ServerOf(url string) string {
 	return scheme + "://" + host
 }
 
-// away words the failure of what a later run can do.
-func away(err error, url string) error {
-	return Hint(fmt.Errorf("%s cannot be reached: %w", url, err), "run the command again when it can: it does only the rest")
+// awayError says that a server could not be reached.
+type awayError struct {
+	url   string
+	err   error // svn's
+	known bool  // somebody else has found it out
+}
+
+func (e *awayError) Error() string {
+	if e.known {
+		return e.url + " cannot be reached: its server is away"
+	}
+	return fmt.Sprintf("%s cannot be reached: %v", e.url, e.err)
+}
+
+func (e *awayError) Unwrap() error { return e.err }
+
+// away adds what can be done about it.
+func away(err error) error {
+	return Hint(err, "run the command again when the server can be reached: it does only the rest")
 }
 
 // timedOut is ETIMEDOUT.

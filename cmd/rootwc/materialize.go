@@ -253,49 +253,6 @@ func (m *materializer) summary() error {
 	return incomplete("materialize", m.results)
 }
 
-// surveyed is a working copy that a materialize would bring up.
-type surveyed struct {
-	external externals.External
-	survey   *wc.Survey
-	err      error
-}
-
-// surveyAll asks the servers for the machine's directory and for everything
-// that its externals name.
-func surveyAll(a *app, t *wc.Tree, url, revision string) []surveyed {
-	first := externals.External{Resolved: externals.Resolved{URL: url}}
-	all := []surveyed{}
-	seen := map[string]bool{}
-	for queue := []externals.External{first}; len(queue) > 0; queue = queue[1:] {
-		e := queue[0]
-		if seen[e.Path] && e.Path != "" || len(seen) > 1000 {
-			continue
-		}
-		seen[e.Path] = true
-		one := surveyed{external: e}
-		if one.err = e.Err; one.err == nil {
-			opt := checkoutOptions(e)
-			if e.Path == "" {
-				opt.Revision = revision
-			}
-			one.survey, one.err = t.Survey(a.ctx, e.URL, opt.Revision, opt.Peg)
-		}
-		all = append(all, one)
-		if one.survey == nil {
-			continue
-		}
-		for _, next := range externals.OfSurvey(e.Path, one.survey) {
-			for _, above := range all {
-				if at := above.external.Path; (at == "" || strings.HasPrefix(next.Path, at+"/")) && externals.Holds(next.URL, above.external.URL) {
-					next.Err = externals.ErrEndless
-				}
-			}
-			queue = append(queue, next)
-		}
-	}
-	return all
-}
-
 // check prints every blocker.
 func (c *materializeCmd) check(a *app, t *wc.Tree) error {
 	url := strings.TrimSuffix(c.URL, "/")
@@ -307,7 +264,16 @@ func (c *materializeCmd) check(a *app, t *wc.Tree) error {
 		url = cp.URL()
 	}
 	blockers := []wc.Blocker{}
-	for _, one := range surveyAll(a, t, url, c.Revision) {
+	surveys := surveyAll(a, t, url, c.Revision)
+	for _, one := range surveys {
+		if one.survey == nil {
+			continue
+		}
+		if err := t.Foresee(one.survey); err != nil {
+			blockers = append(blockers, wc.Blocker{Path: one.external.Path, Why: err.Error()})
+		}
+	}
+	for _, one := range surveys {
 		if one.err != nil {
 			why := one.err.Error()
 			if url := one.external.URL; url != "" && !strings.Contains(why, url) {

@@ -39,16 +39,24 @@ func (a *app) hint(format string, args ...any) {
 	fmt.Fprintf(a.err, "rootwc: hint: %s\n", safe(fmt.Sprintf(format, args...)))
 }
 
-// joined is several failures as one sentence.
+// joined is several failures as one sentence, with the hint that all of them have.
 func joined(errs []error) error {
 	if len(errs) == 1 {
 		return errs[0]
 	}
 	words := make([]string, len(errs))
+	hint := wc.HintOf(errs[0])
 	for i, err := range errs {
 		words[i] = err.Error()
+		if wc.HintOf(err) != hint {
+			hint = ""
+		}
 	}
-	return errors.New(strings.Join(words, "; "))
+	all := errors.New(strings.Join(words, "; "))
+	if hint == "" {
+		return all
+	}
+	return wc.Hint(all, "%s", hint)
 }
 
 // turn makes way for a message: what was answered so far comes before it.
