@@ -3,7 +3,7 @@
 # make vmtest  whole machines lost and brought back, in virtual machines
 # make vmlayers  each layer of storage by itself, in virtual machines
 # make bench   measures rootwc against svn, git, fsvs, etckeeper and a bare walk;
-#              BENCHFLAGS=-quick for two minutes, BENCHFLAGS=-help for the rest
+#              BENCHFLAGS=-quick for some minutes, BENCHFLAGS=-help for the rest
 #
 # All install with apt what is missing. "go build ./cmd/rootwc" and
 # "go test ./..." work without make.
@@ -88,8 +88,8 @@ demo-deps:
 
 # etckeeper is unpacked, not installed: it would take over /etc
 bench-deps:
-	@scripts/need svn:subversion svnadmin:subversion svnmucc:subversion /etc/ssl/certs/ca-certificates.crt:ca-certificates \
-		git:git perl:perl fsvs:fsvs
+	@scripts/need svn:subversion svnadmin:subversion svnmucc:subversion svnserve:subversion \
+		/etc/ssl/certs/ca-certificates.crt:ca-certificates git:git perl:perl fsvs:fsvs
 	@scripts/etckeeper .cache/etckeeper
 
 deps:

@@ -11,8 +11,17 @@ import (
 
 // FileDefinitions picks the file externals from svn:externals values, by
 // directory: the definitions whose URL is a file of the same repository. It is
-// given where the definitions stand, and returns values with these alone.
-type FileDefinitions func(ctx context.Context, user *run.User, reposRoot string, urlOf func(dir string) string, values map[string]string) (map[string]string, error)
+// given where the definitions stand, and returns values with these alone. A
+// definition whose place is in no versioned directory is left out: svn would
+// follow a symlink there.
+type FileDefinitions func(ctx context.Context, user *run.User, at DefiningCopy, values map[string]string) (map[string]string, error)
+
+// DefiningCopy is what is to be known of the working copy around definitions.
+type DefiningCopy struct {
+	RepositoryRoot string
+	DirURL         func(dir string) string
+	Versioned      func(dir string) bool // a directory that is versioned
+}
 
 // fileExternals brings the file externals of a stage up. A file external is a
 // node of the working copy around it, so only svn can make one: for the length
@@ -33,8 +42,12 @@ func (w *Work) fileExternals(ctx context.Context, s *stage, revision int64) erro
 	if len(values) == 0 && !had {
 		return nil
 	}
-	at := &Copy{tree: w.tree, rec: rec}
-	files, err := w.tree.FileDefinitions(ctx, s.user, rec.reposRoot, at.DirURL, values)
+	copied := &Copy{tree: w.tree, rec: rec, summary: summary{Root: rec.reposRoot}}
+	at := DefiningCopy{RepositoryRoot: rec.reposRoot, DirURL: copied.DirURL, Versioned: func(dir string) bool {
+		n := rec.node(dir)
+		return n != nil && n.visible() && n.top().kind == kindDir
+	}}
+	files, err := w.tree.FileDefinitions(ctx, s.user, at, values)
 	if err != nil {
 		return fmt.Errorf("cannot look up the file externals: %w", err)
 	}

@@ -113,10 +113,25 @@ func (t *Tree) freshStageDir(path string, user *run.User) (string, error) {
 // Blocker is something that would stop a materialize.
 type Blocker struct{ Path, Why string }
 
+// blockedWay says why nothing may be written at path, if it is so.
+func (t *Tree) blockedWay(path string) []Blocker {
+	r, err := t.reach(path)
+	if err == nil {
+		defer r.dir.Close()
+		if len(r.rest) == 0 {
+			err = r.owned(t)
+		}
+	}
+	if err == nil || errors.Is(err, unix.ENOTDIR) { // which is told with its remedy
+		return nil
+	}
+	return []Blocker{{path, err.Error()}}
+}
+
 // CheckTarget looks for what would stop a checkout at path before anything is
 // fetched: permission, and space for twice what the repository holds.
 func (t *Tree) CheckTarget(path string, need int64) []Blocker {
-	var found []Blocker
+	found := t.blockedWay(path)
 	at := path
 	for at != "" {
 		if _, err := t.fs.Lstat(at); err == nil {

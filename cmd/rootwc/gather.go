@@ -135,7 +135,11 @@ func (g *gatherer) file(e externals.External) (*wc.Result, error) {
 	if !strings.HasPrefix(e.URL, owner.RepositoryRoot()+"/") {
 		return nil, wc.Refuse("cannot bring up %q: svn takes a file external only from the repository that defines it, and %s is in another", e.Path, e.URL)
 	}
-	return g.work.Update(g.app.ctx, owner, wc.UpdateOptions{Files: true})
+	r, err := g.work.Update(g.app.ctx, owner, wc.UpdateOptions{Files: true})
+	if err == nil && !owner.FileExternal(e.Definition.Path()) {
+		err = wc.Refuse("cannot bring up %q: svn puts a file external only into a versioned directory", e.Path)
+	}
+	return r, err
 }
 
 // end tells what became of an external, and looks for those that it brings.
