@@ -3,7 +3,7 @@
 # make vmtest  whole machines lost and brought back, in virtual machines
 # make vmlayers  each layer of storage by itself, in virtual machines
 # make bench   measures rootwc against svn, git, fsvs, etckeeper and a bare walk;
-#              BENCHFLAGS=-quick for two minutes, BENCHFLAGS=-help for the rest
+#              BENCHFLAGS=-quick for some minutes, BENCHFLAGS=-help for the rest
 #
 # All install with apt what is missing. "go build ./cmd/rootwc" and
 # "go test ./..." work without make.
@@ -83,15 +83,13 @@ clean:
 	rm -rf bin .cache
 
 # what "WHAT:PACKAGE" means is told in scripts/need
-demo-# sshd only where nobody minds a server that listens: tests that want it skip
-deps:
+demo-deps:
 	@scripts/need svn:subversion svnadmin:subversion /etc/ssl/certs/ca-certificates.crt:ca-certificates
 
 # etckeeper is unpacked, not installed: it would take over /etc
-bench-# sshd only where nobody minds a server that listens: tests that want it skip
-deps:
-	@scripts/need svn:subversion svnadmin:subversion svnmucc:subversion /etc/ssl/certs/ca-certificates.crt:ca-certificates \
-		git:git perl:perl fsvs:fsvs
+bench-deps:
+	@scripts/need svn:subversion svnadmin:subversion svnmucc:subversion svnserve:subversion \
+		/etc/ssl/certs/ca-certificates.crt:ca-certificates git:git perl:perl fsvs:fsvs
 	@scripts/etckeeper .cache/etckeeper
 
 # sshd only where nobody minds a server that listens: tests that want it skip
@@ -109,8 +107,7 @@ deps:
 		mkfs.f2fs:f2fs-tools setup-storage:fai-setup-storage systemd-repart:systemd nix-instantiate:nix-bin \
 		rpm:rpm rpmbuild:rpm createrepo_c:createrepo-c dnf:dnf pacman:pacman-package-manager
 
-vm-# sshd only where nobody minds a server that listens: tests that want it skip
-deps:
+vm-deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \
 		qemu-system-x86_64:qemu-system-x86 /usr/share/OVMF/OVMF_CODE_4M.fd:ovmf efibootmgr:efibootmgr \
 		depmod:kmod /usr/lib/systemd/systemd-udevd:udev debootstrap:debootstrap \

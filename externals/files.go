@@ -2,6 +2,7 @@ package externals
 
 import (
 	"context"
+	"path"
 	"strings"
 
 	"rootwc/internal/run"
@@ -12,14 +13,14 @@ import (
 // externals: svn allows them only from the repository that defines them
 // (W200007 otherwise), so only those URLs are asked about, in one question.
 func FileDefinitions(client *wc.Client) wc.FileDefinitions {
-	return func(ctx context.Context, user *run.User, reposRoot string, urlOf func(string) string, values map[string]string) (map[string]string, error) {
+	return func(ctx context.Context, user *run.User, at wc.DefiningCopy, values map[string]string) (map[string]string, error) {
 		parsed := map[string]Definitions{}
 		var ask []string
 		each := func(visit func(dir string, def Definition, url string)) {
 			for dir, defs := range parsed {
 				for _, def := range defs.All() {
-					url, err := Resolve(def, reposRoot, urlOf(dir))
-					if err == nil && strings.HasPrefix(url, reposRoot+"/") {
+					url, err := Resolve(def, at.RepositoryRoot, at.DirURL(dir))
+					if err == nil && strings.HasPrefix(url, at.RepositoryRoot+"/") && at.Versioned(parent(def.Path())) {
 						visit(dir, def, url)
 					}
 				}
@@ -47,4 +48,12 @@ func FileDefinitions(client *wc.Client) wc.FileDefinitions {
 		})
 		return files, nil
 	}
+}
+
+// parent is the directory of a path, "" for the root of the working copy.
+func parent(p string) string {
+	if dir := path.Dir(p); dir != "." {
+		return dir
+	}
+	return ""
 }

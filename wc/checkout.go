@@ -23,36 +23,97 @@ type CheckoutOptions struct {
 	Accounts func(*Rivals) (map[string]*Decision, error)
 }
 
+// Checkout is a first checkout under way. Its three steps are [Work.Prepare],
+// [Checkout.Fetch], of which several may run at a time, and [Checkout.Place].
+type Checkout struct {
+	work  *Work
+	opt   CheckoutOptions
+	stage *stage
+	part  *part
+}
+
 // Checkout makes a working copy at a directory that may hold files already:
 // it is staged, the repository's version of each versioned path takes its
 // place, everything else stays, and last the .svn is grafted. Files that other
 // content replaces are kept under the state directory. An interrupted checkout
 // is taken up again.
 func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, error) {
-	t := w.tree
-	r := &Result{WorkingCopy: opt.Path}
+	c, err := w.Prepare(opt)
+	if err != nil {
+		return nil, err
+	}
+	return c.Place(ctx, c.Fetch(ctx, nil))
+}
+
+// Prepare makes the stage of a first checkout, or finds that of an interrupted
+// one. [Checkout.Place] has to follow, whatever becomes of the fetching.
+func (w *Work) Prepare(opt CheckoutOptions) (*Checkout, error) {
 	s, p, err := w.checkoutStage(opt)
 	if err != nil {
-		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+		return nil, fmt.Errorf("cannot materialize %q: %w", w.tree.abs(opt.Path), err)
 	}
+	return &Checkout{w, opt, s, p}, nil
+}
+
+// Fetch fills the stage; nothing live is touched. It is safe to call while
+// other checkouts of the same work fetch, or one of them is placed. fetched
+// hears of each path that comes; nil for nobody.
+func (c *Checkout) Fetch(ctx context.Context, fetched func()) error {
+	s := c.stage
+	if fetched == nil {
+		count := 0
+		fetched = func() { count++; s.tree.Progress("fetching", count, 0) }
+	}
+	s.fetched = fetched
+	return s.tree.Servers.Persist(ctx, c.opt.URL, s.user, func() (came bool, err error) {
+		s.came = 0
+		err = c.fill(ctx)
+		return s.came > 0, err
+	})
+}
+
+// fill tries once to bring everything into the stage, and proves it.
+func (c *Checkout) fill(ctx context.Context) error {
+	w, s := c.work, c.stage
+	if err := w.checkout(ctx, s, c.opt); err != nil {
+		return err
+	}
+	rec, err := s.record()
+	if err != nil {
+		return err
+	}
+	if err := w.fileExternals(ctx, s, rec.root.base().revision); err != nil {
+		return err
+	}
+	s.rec.close() // those that wait to be placed need no open files
+	return checkDB(filepath.Join(s.wc(), AdminDir, "wc.db"))
+}
+
+// Place puts what was fetched in place; with the error of the fetching it
+// gives the checkout up, but for what a later run can take up again.
+func (c *Checkout) Place(ctx context.Context, fetching error) (*Result, error) {
+	r, err := c.place(ctx, fetching)
+	if err != nil {
+		return nil, fmt.Errorf("cannot materialize %q: %w", c.work.tree.abs(c.opt.Path), err)
+	}
+	return r, nil
+}
+
+func (c *Checkout) place(ctx context.Context, fetching error) (*Result, error) {
+	w, s, p, opt := c.work, c.stage, c.part, c.opt
 	defer s.live.Close()
-	if err := w.checkout(ctx, s, opt); err != nil {
-		if ctx.Err() == nil && !Unreachable(err) { // nothing that a later run could take up
-			err = errors.Join(err, w.drop(p), s.unmake())
+	if fetching != nil {
+		_, nothing := s.root.Lstat(AdminDir)
+		if nothing != nil || !errors.Is(fetching, context.Canceled) && !Unreachable(fetching) { // nothing that a later run could take up
+			fetching = errors.Join(fetching, w.drop(p), s.unmake())
 		}
-		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+		return nil, fetching
 	}
+	t := w.tree
+	r := &Result{WorkingCopy: opt.Path}
 	plan := &planner{tree: t, stage: s, live: s.live, path: opt.Path, takeAll: true}
+	var err error
 	if plan.new, err = s.record(); err != nil {
-		return nil, err
-	}
-	if err := w.fileExternals(ctx, s, plan.new.root.base().revision); err != nil {
-		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
-	}
-	if plan.new, err = s.record(); err != nil {
-		return nil, err
-	}
-	if err := checkDB(filepath.Join(s.wc(), AdminDir, "wc.db")); err != nil {
 		return nil, err
 	}
 	r.Revision = plan.new.root.base().revision
@@ -60,18 +121,18 @@ func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, erro
 	var accounts map[string]*Decision
 	if opt.Accounts != nil {
 		if accounts, err = opt.Accounts(rivals); err != nil {
-			return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+			return nil, err
 		}
 	}
 	plan.names = t.namesAfter(plan.new, s, accounts)
 	if err := as(s.user, plan.plan); err != nil {
-		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+		return nil, err
 	}
 	for _, c := range plan.clashes {
 		r.Refused = append(r.Refused, Refused{joinPath(opt.Path, c.rel), c.why})
 	}
 	if err := w.decide(ctx, plan, opt, rivals, accounts, r); err != nil {
-		return nil, fmt.Errorf("cannot materialize %q: %w", t.abs(opt.Path), err)
+		return nil, err
 	}
 	r.Notes = plan.notes
 	r.changes(plan)
@@ -83,7 +144,7 @@ func (w *Work) Checkout(ctx context.Context, opt CheckoutOptions) (*Result, erro
 		return r, w.drop(p)
 	}
 	if r.Saved, err = w.save(s, plan.replaced); err != nil {
-		return nil, fmt.Errorf("cannot keep the files that are replaced: %w", err)
+		return nil, fmt.Errorf("the files that are replaced cannot be kept: %w", err)
 	}
 	return r, w.placeAndReport(p, r)
 }
@@ -94,14 +155,11 @@ func (w *Work) checkoutStage(opt CheckoutOptions) (*stage, *part, error) {
 	if t.State.holds(opt.Path) {
 		return nil, nil, Refuse("rootwc's own state is there")
 	}
-	user, made, err := t.makeTarget(opt.Path)
+	target, made, err := t.makeTarget(opt.Path)
 	if err != nil {
 		return nil, nil, err
 	}
-	live, err := t.openTarget(opt.Path)
-	if err != nil {
-		return nil, nil, err
-	}
+	live, user := target.dir, target.user
 	if _, err := live.Lstat(AdminDir); err == nil {
 		live.Close()
 		return nil, nil, Refuse("it is a working copy already")
@@ -190,11 +248,7 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 		}
 		return s.fetch(ctx, opt.URL, fill...)
 	}
-	err := s.fetch(ctx, opt.URL, "checkout", "--ignore-externals", "--force", "--revision", revision, "--", opt.URL+"@"+opt.Peg, ".")
-	if err != nil && Unreachable(err) {
-		return Hint(err, "the server of %s is not reachable; run the command again when it is", opt.URL)
-	}
-	return err
+	return s.fetch(ctx, opt.URL, "checkout", "--ignore-externals", "--force", "--revision", revision, "--", opt.URL+"@"+opt.Peg, ".")
 }
 
 // empty removes everything from the stage's working copy.
@@ -249,7 +303,7 @@ func (w *Work) PlanCheckout(ctx context.Context, opt CheckoutOptions) (*Result, 
 		opt.DryRun = true
 		return w.Checkout(ctx, opt)
 	}
-	s, err := w.tree.Survey(ctx, opt.URL, opt.Revision, opt.Peg)
+	s, err := w.tree.Survey(ctx, opt.Path, opt.URL, opt.Revision, opt.Peg)
 	if err != nil {
 		return nil, fmt.Errorf("cannot plan %q: %w", w.tree.abs(opt.Path), err)
 	}

@@ -55,19 +55,12 @@ func (c *Copy) close() {
 // openCopy opens the working copy at path. Its directory is reached through
 // the root, so that no symlink leads outside.
 func openCopy(t *Tree, path string) (*Copy, error) {
-	name := path
-	if name == "" {
-		name = "."
-	}
-	if info, err := t.fs.Stat(name); err == nil && !info.IsDir() {
+	dir, err := t.openTarget(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil, fmt.Errorf("%q: %w", t.abs(path), ErrNotWorkingCopy)
 	}
-	dir, err := t.fs.OpenRoot(name)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-			return nil, fmt.Errorf("%q: %w", t.abs(path), ErrNotWorkingCopy)
-		}
-		return nil, fmt.Errorf("cannot open working copy %q: %w", t.abs(path), cause(err))
+		return nil, err
 	}
 	c := &Copy{Path: path, tree: t, dir: t.abs(path), fs: dir}
 	if err := c.identify(); err != nil {

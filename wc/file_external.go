@@ -1,7 +1,6 @@
 package wc
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sort"
@@ -12,8 +11,17 @@ import (
 
 // FileDefinitions picks the file externals from svn:externals values, by
 // directory: the definitions whose URL is a file of the same repository. It is
-// given where the definitions stand, and returns values with these alone.
-type FileDefinitions func(ctx context.Context, user *run.User, reposRoot string, urlOf func(dir string) string, values map[string]string) (map[string]string, error)
+// given where the definitions stand, and returns values with these alone. A
+// definition whose place is in no versioned directory is left out: svn would
+// follow a symlink there.
+type FileDefinitions func(ctx context.Context, user *run.User, at DefiningCopy, values map[string]string) (map[string]string, error)
+
+// DefiningCopy is what is to be known of the working copy around definitions.
+type DefiningCopy struct {
+	RepositoryRoot string
+	DirURL         func(dir string) string
+	Versioned      func(dir string) bool // a directory that is versioned
+}
 
 // fileExternals brings the file externals of a stage up. A file external is a
 // node of the working copy around it, so only svn can make one: for the length
@@ -34,8 +42,12 @@ func (w *Work) fileExternals(ctx context.Context, s *stage, revision int64) erro
 	if len(values) == 0 && !had {
 		return nil
 	}
-	at := &Copy{tree: w.tree, rec: rec}
-	files, err := w.tree.FileDefinitions(ctx, s.user, rec.reposRoot, at.DirURL, values)
+	copied := &Copy{tree: w.tree, rec: rec, summary: summary{Root: rec.reposRoot}}
+	at := DefiningCopy{RepositoryRoot: rec.reposRoot, DirURL: copied.DirURL, Versioned: func(dir string) bool {
+		n := rec.node(dir)
+		return n != nil && n.visible() && n.top().kind == kindDir
+	}}
+	files, err := w.tree.FileDefinitions(ctx, s.user, at, values)
 	if err != nil {
 		return fmt.Errorf("cannot look up the file externals: %w", err)
 	}
@@ -83,28 +95,5 @@ func (rec *record) definitions() map[string]string {
 	return found
 }
 
-// Kinds asks a server what URLs, with their pegs, are: "file" or "dir". What
-// is not there is left out.
-func (c *Client) Kinds(ctx context.Context, user *run.User, urls []string) (map[string]string, error) {
-	if len(urls) == 0 {
-		return nil, nil
-	}
-	out, err := c.Run(ctx, Call{User: user, Args: append([]string{"info", "--xml", "--"}, urls...)})
-	if err != nil && !HasCode(err, "200009", "170000", "160013") {
-		return nil, err
-	}
-	var doc struct {
-		Entries []struct {
-			Kind string `xml:"kind,attr"`
-			URL  string `xml:"url"`
-		} `xml:"entry"`
-	}
-	if err := decodeXML(bytes.NewReader(out), &doc); err != nil {
-		return nil, fmt.Errorf("cannot read the output of svn info: %w", err)
-	}
-	kinds := map[string]string{}
-	for _, e := range doc.Entries {
-		kinds[e.URL] = e.Kind
-	}
-	return kinds, nil
-}
+// IsFile says whether a checkout failed because its URL names a file.
+func IsFile(err error) bool { return HasCode(err, "200007") }

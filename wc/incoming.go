@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -51,29 +52,40 @@ func (in *incoming) unforeseen(p *planner) bool {
 }
 
 // incoming asks first and fetches second: one question for what changed last
-// answers the update that has nothing to do.
+// answers the update that has nothing to do, and [Tree.Ask] asks it for all
+// working copies of a repository.
 func (t *Tree) incoming(ctx context.Context, c *Copy, opt UpdateOptions) (*incoming, error) {
 	url := c.URL()
 	if opt.URL != "" {
 		url = opt.URL
 	}
-	info, err := t.Client.Info(ctx, c.user, url, opt.Revision)
-	if err != nil {
-		if Unreachable(err) {
-			return nil, Hint(err, "the server of %s is not reachable; nothing was changed", c.RepositoryRoot())
+	low, high, mixed := c.revisions()
+	elsewhere := url != c.URL() || mixed
+	if pinned, err := strconv.ParseInt(opt.Revision, 10, 64); err == nil && pinned == low && pinned == high && !elsewhere {
+		return &incoming{revision: pinned, nothing: true}, nil
+	}
+	n := t.newsOf(c, opt)
+	if n != nil && n.err == nil && n.info.UUID == c.UUID() && !elsewhere && n.info.Revision >= high {
+		if entries, ok := n.after(low); ok {
+			in := &incoming{revision: n.info.Revision, paths: map[string]bool{}}
+			if in.nothing = !below(entries, c.record().rootPath); in.nothing {
+				return in, nil
+			}
+			if in.announce(c.record().rootPath, entries); !in.all { // else the directory may be gone
+				return in, nil
+			}
 		}
+	}
+	info, err := t.ownInfo(ctx, c, n, url, opt.Revision)
+	if err != nil {
 		return nil, err
 	}
 	if info.UUID != c.UUID() {
 		return nil, Refuse("%s is another repository now (%s, the working copy is of %s)", info.Root, info.UUID, c.UUID())
 	}
 	in := &incoming{revision: info.Revision, paths: map[string]bool{}}
-	if opt.Revision != "" && opt.Revision != "HEAD" {
-		in.revision = info.Revision
-	}
-	low, high, mixed := c.revisions()
 	switch {
-	case opt.URL != "" && opt.URL != c.URL() || mixed:
+	case elsewhere:
 		in.all = true
 		return in, nil
 	case in.revision >= high && info.LastChanged <= low:
@@ -90,7 +102,20 @@ func (t *Tree) incoming(ctx context.Context, c *Copy, opt UpdateOptions) (*incom
 		in.all = true // the path was not there in between: look at everything
 		return in, nil
 	}
-	root := c.record().rootPath
+	in.announce(c.record().rootPath, entries)
+	return in, nil
+}
+
+// ownInfo is what a server says of a working copy's own URL.
+func (t *Tree) ownInfo(ctx context.Context, c *Copy, n *news, url, revision string) (Info, error) {
+	if n != nil && (n.one || n.err != nil) {
+		return n.info, n.err
+	}
+	return t.info(ctx, c.user, url, revision)
+}
+
+// announce notes what a log says of the directory at root.
+func (in *incoming) announce(root string, entries []LogEntry) {
 	for _, e := range entries {
 		for _, changed := range e.Paths {
 			path := strings.TrimPrefix(changed.Path, "/")
@@ -107,7 +132,6 @@ func (t *Tree) incoming(ctx context.Context, c *Copy, opt UpdateOptions) (*incom
 			}
 		}
 	}
-	return in, nil
 }
 
 // incomingFiles adds the file externals that have changed where they come from.
@@ -117,16 +141,25 @@ func (t *Tree) incomingFiles(ctx context.Context, c *Copy, in *incoming) error {
 		if b == nil || !b.fileExt {
 			continue
 		}
-		info, err := t.Client.Info(ctx, c.user, c.urlOf(c.record().reposPath(rel, b)), "")
+		news, err := t.newer(ctx, c, c.record().reposPath(rel, b), b.revision)
 		if err != nil {
 			return err
 		}
-		if info.LastChanged > b.revision {
+		if news {
 			in.paths[rel] = true
 			in.nothing = false
 		}
 	}
 	return nil
+}
+
+// newer says whether a path has changed since a revision.
+func (t *Tree) newer(ctx context.Context, c *Copy, reposPath string, revision int64) (bool, error) {
+	if entries, ok := t.newsOf(c, UpdateOptions{}).after(revision); ok {
+		return below(entries, reposPath), nil
+	}
+	info, err := t.info(ctx, c.user, c.urlOf(reposPath), "")
+	return info.LastChanged > revision, err
 }
 
 // revisions returns the lowest and highest revision in the working copy, and

@@ -239,15 +239,3 @@ func (t *Tree) finish(p *part) (*placer, error) {
 	}
 	return w, t.removeStage(p)
 }
-
-// openTarget opens the directory of a working copy through the root.
-func (t *Tree) openTarget(path string) (*os.Root, error) {
-	if path == "" {
-		path = "."
-	}
-	root, err := t.fs.OpenRoot(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open %q: %w", t.abs(path), cause(err))
-	}
-	return root, nil
-}

@@ -65,16 +65,16 @@ func (t *Tree) ReloadNames() {
 // namesAfter are the names that will be in force: an update or checkout may
 // bring other tables, or decide about them.
 func (t *Tree) namesAfter(rec *record, s *stage, decided map[string]*Decision) metadata.Names {
+	if !BringsNames(s.path) {
+		return t.Names
+	}
 	read := func(name string) (string, error) {
 		if d := decided[name]; d != nil && d.Text != nil {
 			return string(d.Text), nil
 		}
-		rel, inside := name, true
-		if s.path != "" {
-			rel, inside = strings.CutPrefix(name, s.path+"/")
-		}
+		rel := strings.TrimPrefix(strings.TrimPrefix(name, s.path), "/")
 		kept := decided[name] != nil && decided[name].Keep
-		if st := stateOf(rec, rel); inside && !kept && st != nil && st.row.hasChecksum && st.kind == metadata.File {
+		if st := stateOf(rec, rel); !kept && st != nil && st.row.hasChecksum && st.kind == metadata.File {
 			text, err := os.ReadFile(pristinePath(s.wc(), st.row.checksum))
 			return string(text), err
 		}
@@ -87,6 +87,12 @@ func (t *Tree) namesAfter(rec *record, s *stage, decided map[string]*Decision) m
 		t.Warn("%v", err)
 	}
 	return names
+}
+
+// BringsNames says whether a working copy at path may hold the tables of users
+// and groups: [Tree.ReloadNames] once it is there.
+func BringsNames(path string) bool {
+	return path == "" || strings.HasPrefix(passwdPath, path+"/")
 }
 
 func readTable(root *os.Root, name string) (string, error) {
@@ -159,6 +165,23 @@ func (t *Tree) personAt(at string) (home, bool) {
 		}
 	}
 	return home{}, false
+}
+
+// nobodysHome is the directory in home/ that path is, or is below, when it is
+// not there and no user has it as home directory; "" otherwise.
+func (t *Tree) nobodysHome(at string) string {
+	p := parts(at)
+	if len(p) < 2 || p[0] != "home" {
+		return ""
+	}
+	dir := joinPath(p[0], p[1])
+	if _, err := t.fs.Lstat(dir); err == nil {
+		return ""
+	}
+	if _, ok := t.personAt(dir); ok {
+		return ""
+	}
+	return dir
 }
 
 func (n *hostNames) UserName(uid uint32) (string, bool) {

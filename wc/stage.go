@@ -35,8 +35,11 @@ type stage struct {
 	root *os.Root  // of the working copy in it
 	user *run.User // whose it is
 	pin  *pin
-	rec  *record  // see record
-	made []string // directories made for a first checkout
+	rec  *record // see record
+	made []made  // directories made for a first checkout
+
+	fetched func() // hears of each path that a first checkout brings
+	came    int    // paths that the running svn has brought
 }
 
 const (
@@ -171,12 +174,19 @@ func (s *stage) svnTargets(ctx context.Context, rels []string, args ...string) e
 // fetch lets svn bring files into the stage, with progress. What svn itself
 // cannot have in a working copy is refused by name.
 func (s *stage) fetch(ctx context.Context, url string, args ...string) error {
-	fetched, last := 0, ""
+	count, last := 0, ""
 	_, err := s.svn(ctx, func(line string) {
-		fetched++
-		s.tree.Progress("fetching", fetched, 0)
-		if line[0] == 'A' && len(line) > 5 {
-			last = line[5:] // after four columns of letters and a blank
+		if len(line) < 6 { // four columns of letters and a blank
+			return
+		}
+		if line[0] == 'A' {
+			s.came++
+			last = line[5:]
+		}
+		if count++; s.fetched != nil {
+			s.fetched()
+		} else {
+			s.tree.Progress("fetching", count, 0)
 		}
 	}, args...)
 	if rel, why := s.unfetchable(err, last); rel != "" {

@@ -41,11 +41,20 @@ func (s *Survey) Bytes() int64 {
 	return sum
 }
 
-// Survey asks the server of url for everything below it.
-func (t *Tree) Survey(ctx context.Context, url, revision, peg string) (*Survey, error) {
+// Survey asks the server of url for everything below it, as it would be at path.
+// It is safe for concurrent use.
+func (t *Tree) Survey(ctx context.Context, path, url, revision, peg string) (s *Survey, err error) {
+	err = t.Servers.Persist(ctx, url, nil, func() (bool, error) {
+		s, err = t.Client.survey(ctx, path, url, revision, peg)
+		return false, err
+	})
+	return s, err
+}
+
+func (c *Client) survey(ctx context.Context, path, url, revision, peg string) (*Survey, error) {
 	s := &Survey{}
 	var err error
-	if s.Info, err = t.Client.Info(ctx, nil, url, peg); err != nil {
+	if s.Info, err = c.Info(ctx, nil, url, peg); err != nil {
 		return nil, err
 	}
 	if s.Kind != "dir" {
@@ -55,24 +64,28 @@ func (t *Tree) Survey(ctx context.Context, url, revision, peg string) (*Survey, 
 		revision = "HEAD"
 	}
 	at := []string{"--revision", revision, "--", url + "@" + peg}
-	list, err := t.Client.Run(ctx, Call{Args: append([]string{"list", "--xml", "--recursive"}, at...)})
+	list, err := c.Run(ctx, Call{Args: append([]string{"list", "--xml", "--recursive"}, at...)})
 	if err != nil {
 		return nil, err
 	}
 	if s.Nodes, err = parseList(bytes.NewReader(list)); err != nil {
 		return nil, err
 	}
-	props, err := t.Client.Run(ctx, Call{Args: append([]string{"proplist", "--xml", "--verbose", "--recursive"}, at...)})
+	props, err := c.Run(ctx, Call{Args: append([]string{"proplist", "--xml", "--verbose", "--recursive"}, at...)})
 	if err != nil {
 		return nil, err
 	}
 	if s.Properties, err = parsePropList(bytes.NewReader(props), s.URL); err != nil {
 		return nil, err
 	}
+	if !BringsNames(path) {
+		return s, nil
+	}
 	for name, text := range map[string]*string{passwdPath: &s.Passwd, groupPath: &s.Group} {
+		name = strings.TrimPrefix(strings.TrimPrefix(name, path), "/")
 		for _, n := range s.Nodes {
 			if n.Path == name && !n.Dir {
-				out, err := t.Client.Run(ctx, Call{Args: []string{"cat", "--revision", revision, "--", url + "/" + name + "@" + peg}})
+				out, err := c.Run(ctx, Call{Args: []string{"cat", "--revision", revision, "--", url + "/" + name + "@" + peg}})
 				if err != nil {
 					return nil, err
 				}
@@ -144,15 +157,13 @@ func parsePropList(r io.Reader, url string) (map[string]map[string]string, error
 }
 
 // Blockers finds everything that would stop a materialize of the survey at
-// path: all of it in one run, before anything is written.
+// path: all of it in one run, before anything is written. [Tree.Foresee] comes
+// before it.
 func (t *Tree) Blockers(path string, s *Survey) ([]Blocker, error) {
 	found := t.CheckTarget(path, 2*s.Bytes()) // the files and their pristine texts
 	names := t.Names
-	if path == "" && s.Passwd != "" {
-		var err error
-		if names, err = newNames(s.Passwd, s.Group, t.Root == "/"); err != nil {
-			found = append(found, Blocker{passwdPath, err.Error()})
-		}
+	if at := t.nobodysHome(path); at != "" && !s.owned() {
+		found = append(found, Blocker{path, fmt.Sprintf("no user has the home directory /%s: its files would be root's; make the user first", at)})
 	}
 	unknown := map[string]string{}
 	dirs := map[string]bool{"": true}
@@ -167,8 +178,9 @@ func (t *Tree) Blockers(path string, s *Survey) ([]Blocker, error) {
 		case hasKey(props, "svn:special"):
 			kind = metadata.Symlink
 		}
+		_, below, _ := metadata.ParseDefaults(props[metadata.PropDefaults], metadata.StandardDefaults, names) // what is wrong with it is told elsewhere
 		_, missing, problems := metadata.Wanted(propLookup(props), kind, s.defaults(rel, names), names)
-		for _, m := range missing {
+		for _, m := range append(below, missing...) {
 			if at, seen := unknown[m]; !seen || joinPath(path, rel) < at {
 				unknown[m] = joinPath(path, rel)
 			}
@@ -187,6 +199,22 @@ func (t *Tree) Blockers(path string, s *Survey) ([]Blocker, error) {
 	}
 	sort.Slice(found, func(i, j int) bool { return found[i].Path+found[i].Why < found[j].Path+found[j].Why })
 	return found, nil
+}
+
+// Foresee has the names of users and groups looked up in the tables that the
+// survey brings, if it does.
+func (t *Tree) Foresee(s *Survey) error {
+	if s.Passwd == "" {
+		return nil
+	}
+	names, err := newNames(s.Passwd, s.Group, t.Root == "/")
+	t.Names = names
+	return err
+}
+
+// owned says whether the repository tells whose the directory is.
+func (s *Survey) owned() bool {
+	return hasKey(s.Properties[""], metadata.PropDefaults) || hasKey(s.Properties[""], metadata.PropOwner)
 }
 
 // defaults are those in force at rel, from the directories above it.

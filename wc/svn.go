@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/Masterminds/semver/v3"
@@ -24,13 +25,15 @@ import (
 var minimumSvn = semver.MustParse("1.10.0")
 
 // Client runs the svn program: always without questions, with a
-// configuration directory of rootwc's own, never over externals.
+// configuration directory of rootwc's own, never over externals. It is safe
+// for concurrent use once its exported fields are set.
 type Client struct {
 	ConfigDir string // svn's --config-dir, see [WriteConfig]
 	Username  string // --username, "" leaves it to svn
 	Password  string // handed over on standard input, "" for none
 	Echo      func(line string)
 
+	mu       sync.Mutex
 	homes    map[uint32]*temporary // configuration directories by user
 	required chan error            // see Require
 }
@@ -134,6 +137,8 @@ func (c *Client) configFor(user *run.User) (string, error) {
 	} else if _, err := os.Stat(filepath.Join(c.ConfigDir, "config")); err == nil {
 		return c.ConfigDir, nil
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if t := c.homes[uid]; t != nil {
 		return t.dir, nil
 	}
@@ -236,7 +241,7 @@ func HasCode(err error, codes ...string) bool {
 
 // Unreachable says whether svn failed because the server could not be asked.
 func Unreachable(err error) bool {
-	return HasCode(err, "170013", "170012", "210002", "210005", "175002", "175013", "120108", "000111", "670002", "670008", "730061")
+	return lost(err) || HasCode(err, "170013", "170012", "210005", "175002", "175013", "670008", "730061")
 }
 
 // target writes a path for svn: "./" shields a leading dash or blank, the

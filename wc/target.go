@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -14,73 +15,84 @@ import (
 	"rootwc/internal/run"
 )
 
-// makeTarget makes the directory of a working copy that is not there, and
-// tells whose it is: the owner of the directory, or of the one it is made in.
-func (t *Tree) makeTarget(path string) (user *run.User, made []string, err error) {
-	if path == "" {
-		return nil, nil, nil
-	}
-	at := path
-	var st *unixStat
-	for {
-		info, err := t.fs.Stat(orDot(at))
-		if err == nil {
-			if !info.IsDir() {
-				return nil, nil, Refuse("%q is no directory", t.abs(at))
-			}
-			st = info.Sys().(*unixStat)
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) || at == "" {
-			return nil, nil, fmt.Errorf("%q: %w", t.abs(at), cause(err))
-		}
-		if info, lerr := t.fs.Lstat(at); lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return nil, nil, Refuse("%q is a symlink that leads nowhere", t.abs(at))
-		}
-		made = append([]string{at}, made...)
-		at = parentOf(at)
-	}
-	user = userOf(st.Uid, st.Gid, t.homeOf(st.Uid))
-	for _, dir := range made {
-		if user == nil { // it may be a home directory that nobody has made yet
-			if person, ok := t.personAt(dir); ok && "/"+dir == person.dir && os.Geteuid() == 0 {
-				if err := t.makeHome(dir, person); err != nil {
-					return nil, nil, err
-				}
-				user = userOf(person.uid, person.gid, person.dir)
-				continue
-			}
-		}
-		err := as(user, func() error {
-			if err := t.fs.Mkdir(dir, 0o755); err != nil {
-				return err
-			}
-			return t.fs.Chmod(dir, 0o755) // the umask in force is 077
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-	}
-	return user, made, nil
+// made is a directory that a first checkout has made, and as whom.
+type made struct {
+	path string
+	user *run.User
 }
 
-// unmake removes the directories that a failed checkout has made.
-func (s *stage) unmake() error {
-	for i := len(s.made) - 1; i >= 0; i-- {
-		err := s.tree.fs.Remove(s.made[i])
-		if err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot remove %q again: %w", s.made[i], cause(err))
+// makeTarget opens the directory of a working copy, and makes it where it is
+// not there. It belongs to whom the directory belongs that it is made in, or to
+// the person whose home it is.
+func (t *Tree) makeTarget(path string) (*reached, []made, error) {
+	r, err := t.reach(path)
+	if errors.Is(err, unix.ENOTDIR) {
+		err = Refuse("%v", err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	var all []made
+	for err == nil && len(r.rest) > 0 {
+		all = append(all, made{r.next(), r.user})
+		err = t.makeNext(r)
+	}
+	if err == nil {
+		err = r.owned(t)
+	}
+	if err != nil {
+		r.dir.Close()
+		return nil, nil, err
+	}
+	return r, all, nil
+}
+
+// makeNext makes the next directory on the way and enters it.
+func (t *Tree) makeNext(r *reached) error {
+	name, at := r.rest[0], r.next()
+	err := as(r.user, func() error {
+		if err := r.dir.Mkdir(name, 0o700); err != nil {
+			return err
 		}
+		if person, ok := t.personAt(at); ok && r.user == nil && "/"+at == person.dir && os.Geteuid() == 0 {
+			return r.dir.Lchown(name, int(person.uid), int(person.gid)) // a home that nobody has made yet
+		}
+		return r.dir.Chmod(name, 0o755) // the umask in force is 077
+	})
+	if err != nil {
+		return fmt.Errorf("%q: %w", t.abs(at), cause(err))
+	}
+	info, err := r.dir.Lstat(name)
+	if err != nil {
+		return fmt.Errorf("%q: %w", t.abs(at), cause(err))
+	}
+	return r.enter(t, info)
+}
+
+// owned refuses a directory that is not its user's own: nobody could work in it
+// for that user, and root does not write where a user can put other things in
+// the way.
+func (r *reached) owned(t *Tree) error {
+	info, err := r.dir.Stat(".")
+	if err != nil || r.user == nil {
+		return err
+	}
+	if uid := info.Sys().(*unixStat).Uid; uid != r.user.UID {
+		return Hint(Refuse("it belongs to user %d, but lies in a directory of user %d", uid, r.user.UID),
+			"chown %d %s", r.user.UID, run.Quote([]string{t.abs(r.path)}))
 	}
 	return nil
 }
 
-// makeHome makes a home directory, closed as useradd(8) makes it.
-func (t *Tree) makeHome(dir string, person home) error {
-	if err := t.fs.Mkdir(dir, 0o700); err != nil {
-		return err
+// unmake removes the directories that a failed checkout has made.
+func (s *stage) unmake() error {
+	for _, m := range slices.Backward(s.made) {
+		err := as(m.user, func() error { return s.tree.fs.Remove(m.path) })
+		if err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot remove %q again: %w", m.path, cause(err))
+		}
 	}
-	return t.fs.Lchown(dir, int(person.uid), int(person.gid))
+	return nil
 }
 
 // freshStageDir names a private directory from which rename(2) reaches the
@@ -101,10 +113,25 @@ func (t *Tree) freshStageDir(path string, user *run.User) (string, error) {
 // Blocker is something that would stop a materialize.
 type Blocker struct{ Path, Why string }
 
+// blockedWay says why nothing may be written at path, if it is so.
+func (t *Tree) blockedWay(path string) []Blocker {
+	r, err := t.reach(path)
+	if err == nil {
+		defer r.dir.Close()
+		if len(r.rest) == 0 {
+			err = r.owned(t)
+		}
+	}
+	if err == nil || errors.Is(err, unix.ENOTDIR) { // which is told with its remedy
+		return nil
+	}
+	return []Blocker{{path, err.Error()}}
+}
+
 // CheckTarget looks for what would stop a checkout at path before anything is
 // fetched: permission, and space for twice what the repository holds.
 func (t *Tree) CheckTarget(path string, need int64) []Blocker {
-	var found []Blocker
+	found := t.blockedWay(path)
 	at := path
 	for at != "" {
 		if _, err := t.fs.Lstat(at); err == nil {

@@ -41,6 +41,8 @@ type Tree struct {
 	Mounts Mounts
 	Client *Client
 	State  *State
+	// Servers are those that the run has to do with.
+	Servers Servers
 
 	// Withhold keeps the content of files that others may not read on the
 	// machine out of commits.
@@ -74,6 +76,7 @@ type Tree struct {
 	broken  error // of a record that could not be read: what was told is not all, and nothing may be written
 	fs      *os.Root
 	places  map[string]bool // of externals, whatever is there
+	news    map[asker]*news // see Ask
 	warned  map[string]bool // names already reported as unknown
 }
 

@@ -199,6 +199,17 @@ var contents = []struct {
 	{name: "external through a symlink that leads out", status: refused, named: "srv/out",
 		nodes: []node{{path: "srv/out", props: selfLinking, text: "link @DIR@/outside"}, {path: "srv/up", props: selfLinking, text: "link ../../outside"},
 			{path: "srv/zz", dir: true}, {path: "srv", action: "change", dir: true, props: map[string]string{"svn:externals": "^/hosts/m/srv/d out/x\n^/hosts/m/srv/d up/y\n^/hosts/m/srv/d out\n"}}}},
+	{name: "file external through a symlink", status: refused, named: "srv/out",
+		nodes: []node{{path: "srv/out", props: selfLinking, text: "link @DIR@/outside"}, {path: "srv/in", props: selfLinking, text: "link d"},
+			{path: "srv", action: "change", dir: true, props: map[string]string{"svn:externals": "^/hosts/m/srv/a out/x\n^/hosts/m/srv/a out/f\n^/hosts/m/srv/a in/x\n"}}}},
+	{name: "external through a symlink that stays inside", status: refused, named: "srv/in",
+		nodes: []node{{path: "srv/in", props: selfLinking, text: "link ../etc"},
+			{path: "srv", action: "change", dir: true, props: map[string]string{"svn:externals": "^/hosts/m/srv/d in/x\n"}}},
+		check: func(h *hostile, m *machine) {
+			if m.exists("etc/x") {
+				h.t.Error("the external went through the symlink")
+			}
+		}},
 	{name: "external that contains itself", status: refused, named: "self",
 		nodes: []node{{path: "srv/ext", dir: true, props: map[string]string{"svn:externals": "^/hosts/m/srv/ext self\n"}}},
 		check: func(h *hostile, m *machine) {

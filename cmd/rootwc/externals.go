@@ -104,19 +104,21 @@ func (c *externalsAddCmd) Run(a *app) (err error) {
 		}
 		a.line('M', dir, "property svn:externals")
 	}
-	for _, e := range externals.Discover(t) {
-		if e.Path != rel || e.State != externals.Missing && e.State != externals.Obstructed {
-			continue
-		}
-		r, err := bringUp(a, t, w, e)
-		if err != nil {
-			return wc.Hint(err, "the definition is in place; rootwc materialize brings it up, rootwc externals remove %s takes it back", rel)
-		}
-		a.tellResult(r)
-		fmt.Fprintf(a.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(rel))
-		return incomplete("materialize", []*wc.Result{r})
+	g := &gatherer{app: a, tree: t, work: w,
+		wanted: func(e externals.External) bool { return e.Path == rel },
+		took: func(_ externals.External, r *wc.Result) {
+			a.tellResult(r)
+			fmt.Fprintf(a.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(rel))
+			err = incomplete("materialize", []*wc.Result{r})
+		},
+		failed: func(_ externals.External, ferr error) {
+			err = wc.Hint(ferr, "the definition is in place; rootwc materialize brings it up, rootwc externals remove %s takes it back", rel)
+		},
 	}
-	return nil
+	if cancelled := g.run(); cancelled != nil {
+		return cancelled
+	}
+	return err
 }
 
 // exists asks the server before anything is defined.
@@ -134,24 +136,6 @@ func (c *externalsAddCmd) exists(a *app, t *wc.Tree, dir string, def externals.D
 		return fmt.Errorf("cannot add external %q: %w", path.Join(dir, def.Target), err)
 	}
 	return nil
-}
-
-// bringUp checks an external out. A file external is a node of the working
-// copy that defines it, and comes with an update of that.
-func bringUp(a *app, t *wc.Tree, w *wc.Work, e externals.External) (*wc.Result, error) {
-	opt := a.deciding(checkoutOptions(e))
-	kinds, err := t.Client.Kinds(a.ctx, nil, []string{e.URL + "@" + opt.Peg})
-	if err != nil || kinds[e.URL] != "file" {
-		return w.Checkout(a.ctx, opt)
-	}
-	owner, err := t.Attach(e.Owner)
-	if err != nil {
-		return nil, err
-	}
-	if !strings.HasPrefix(e.URL, owner.RepositoryRoot()+"/") {
-		return nil, wc.Refuse("cannot bring up %q: svn takes a file external only from the repository that defines it, and %s is in another", e.Path, e.URL)
-	}
-	return w.Update(a.ctx, owner, wc.UpdateOptions{Files: true})
 }
 
 // carrier is the directory whose svn:externals defines path: the nearest

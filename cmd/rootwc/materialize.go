@@ -107,7 +107,7 @@ func (c *materializeCmd) rebuild(a *app) error {
 	return b.finish()
 }
 
-// materializer brings working copies up, one after the other.
+// materializer brings working copies up.
 type materializer struct {
 	app      *app
 	tree     *wc.Tree
@@ -185,26 +185,13 @@ func (m *materializer) finish() error {
 	if err := a.attach(t); err != nil {
 		return err
 	}
-	tried := map[string]bool{}
-	for again := true; again; {
-		again = false
-		for _, e := range a.externals {
-			if tried[e.Path] || e.State != externals.Missing && e.State != externals.Obstructed || e.Path == "" {
-				continue
-			}
-			tried[e.Path], again = true, true
-			r, err := bringUp(a, t, m.work, e)
-			if err != nil {
-				if a.ctx.Err() != nil {
-					return err
-				}
-				m.failed = append(m.failed, err)
-				a.warn("%v", err)
-				continue
-			}
-			m.took(r)
-		}
-		a.externals = externals.Discover(t)
+	g := &gatherer{app: a, tree: t, work: m.work,
+		wanted: func(externals.External) bool { return true },
+		took:   func(_ externals.External, r *wc.Result) { m.took(r) },
+		failed: func(_ externals.External, err error) { m.failed = append(m.failed, err); a.warn("%v", err) },
+	}
+	if err := g.run(); err != nil {
+		return err
 	}
 	if err := m.missing(); err != nil {
 		return err
@@ -300,49 +287,6 @@ func (m *materializer) summary() error {
 	return err
 }
 
-// surveyed is a working copy that a materialize would bring up.
-type surveyed struct {
-	external externals.External
-	survey   *wc.Survey
-	err      error
-}
-
-// surveyAll asks the servers for the machine's directory and for everything
-// that its externals name.
-func surveyAll(a *app, t *wc.Tree, url, revision string) []surveyed {
-	first := externals.External{Resolved: externals.Resolved{URL: url}}
-	all := []surveyed{}
-	seen := map[string]bool{}
-	for queue := []externals.External{first}; len(queue) > 0; queue = queue[1:] {
-		e := queue[0]
-		if seen[e.Path] && e.Path != "" || len(seen) > 1000 {
-			continue
-		}
-		seen[e.Path] = true
-		one := surveyed{external: e}
-		if one.err = e.Err; one.err == nil {
-			opt := checkoutOptions(e)
-			if e.Path == "" {
-				opt.Revision = revision
-			}
-			one.survey, one.err = t.Survey(a.ctx, e.URL, opt.Revision, opt.Peg)
-		}
-		all = append(all, one)
-		if one.survey == nil {
-			continue
-		}
-		for _, next := range externals.OfSurvey(e.Path, one.survey) {
-			for _, above := range all {
-				if at := above.external.Path; (at == "" || strings.HasPrefix(next.Path, at+"/")) && externals.Holds(next.URL, above.external.URL) {
-					next.Err = externals.ErrEndless
-				}
-			}
-			queue = append(queue, next)
-		}
-	}
-	return all
-}
-
 // check prints every blocker.
 func (c *materializeCmd) check(a *app, t *wc.Tree) error {
 	url := strings.TrimSuffix(c.URL, "/")
@@ -354,7 +298,16 @@ func (c *materializeCmd) check(a *app, t *wc.Tree) error {
 		url = cp.URL()
 	}
 	blockers := []wc.Blocker{}
-	for _, one := range surveyAll(a, t, url, c.Revision) {
+	surveys := surveyAll(a, t, url, c.Revision)
+	for _, one := range surveys {
+		if one.survey == nil {
+			continue
+		}
+		if err := t.Foresee(one.survey); err != nil {
+			blockers = append(blockers, wc.Blocker{Path: one.external.Path, Why: err.Error()})
+		}
+	}
+	for _, one := range surveys {
 		if one.err != nil {
 			why := one.err.Error()
 			if url := one.external.URL; url != "" && !strings.Contains(why, url) {

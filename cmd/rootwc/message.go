@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -38,16 +39,24 @@ func (a *app) hint(format string, args ...any) {
 	fmt.Fprintf(a.err, "rootwc: hint: %s\n", safe(fmt.Sprintf(format, args...)))
 }
 
-// joined is several failures as one sentence.
+// joined is several failures as one sentence, with the hint that all of them have.
 func joined(errs []error) error {
 	if len(errs) == 1 {
 		return errs[0]
 	}
 	words := make([]string, len(errs))
+	hint := wc.HintOf(errs[0])
 	for i, err := range errs {
 		words[i] = err.Error()
+		if wc.HintOf(err) != hint {
+			hint = ""
+		}
 	}
-	return errors.New(strings.Join(words, "; "))
+	all := errors.New(strings.Join(words, "; "))
+	if hint == "" {
+		return all
+	}
+	return wc.Hint(all, "%s", hint)
 }
 
 // turn makes way for a message: what was answered so far comes before it.
@@ -85,12 +94,15 @@ func shown(path string) string {
 	return safe(path)
 }
 
-// progress shows on a terminal what long work is at, and nothing elsewhere.
+// progress shows on a terminal what long work is at, and nothing elsewhere. It
+// is safe for concurrent use.
 type progress struct {
 	w        io.Writer
 	terminal bool
-	shown    bool
-	last     time.Time
+
+	mu    sync.Mutex
+	shown bool
+	last  time.Time
 }
 
 // newProgress writes to w when that is a terminal.
@@ -101,22 +113,39 @@ func newProgress(w io.Writer) *progress {
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// show replaces the line, ten times a second at most.
+// show replaces the line by "what 3 of 7", or "what 3" for an unknown total.
 func (p *progress) show(what string, done, total int) {
+	p.line(func() string {
+		if total > 0 {
+			return fmt.Sprintf("%s %d of %d", what, done, total)
+		}
+		return fmt.Sprintf("%s %d", what, done)
+	})
+}
+
+// line replaces the line, ten times a second at most. What is longer than the
+// terminal is wide is cut, or it could not be taken away again.
+func (p *progress) line(text func() string) {
 	const pause = 100 * time.Millisecond
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if !p.terminal || time.Since(p.last) < pause {
 		return
 	}
 	p.last, p.shown = time.Now(), true
-	if total > 0 {
-		fmt.Fprintf(p.w, "\r\x1b[K%s %d of %d", what, done, total)
-		return
+	words := []rune(text())
+	if f, ok := p.w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && len(words) >= width {
+			words = words[:width-1]
+		}
 	}
-	fmt.Fprintf(p.w, "\r\x1b[K%s %d", what, done)
+	fmt.Fprintf(p.w, "\r\x1b[K%s", string(words))
 }
 
 // clear takes the line away before anything else is printed.
 func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")
 		p.shown = false

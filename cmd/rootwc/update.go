@@ -38,7 +38,8 @@ func (c *updateCmd) Run(a *app) (err error) {
 		return err
 	}
 	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, emptying: c.Emptying, paths: rels, before: a.externals, tried: map[string]bool{}}
-	if len(rels) == 0 || within(rels, "") {
+	u.ask(c.Revision)
+	if u.wants("") {
 		if err := u.one(t.Copies[0], wc.UpdateOptions{Revision: c.Revision}); err != nil {
 			return err
 		}
@@ -86,6 +87,24 @@ type updater struct {
 	tried    map[string]bool // externals that were looked at
 }
 
+// ask puts one question to each repository for all that is to follow its youngest
+// revision.
+func (u *updater) ask(revision string) {
+	var copies []*wc.Copy
+	if u.wants("") && revision == "" {
+		copies = append(copies, u.tree.Copies[0])
+	}
+	for _, e := range u.app.externals {
+		if u.wants(e.Path) && e.State == externals.OK && e.Copy != nil && revisionOf(e) == "" {
+			copies = append(copies, e.Copy)
+		}
+	}
+	u.tree.Ask(u.app.ctx, copies)
+}
+
+// wants says whether a path is among those that were named.
+func (u *updater) wants(path string) bool { return len(u.paths) == 0 || within(u.paths, path) }
+
 func (u *updater) one(c *wc.Copy, opt wc.UpdateOptions) error {
 	opt.DryRun, opt.Emptying = u.dryRun, u.emptying
 	r, err := u.work.Update(u.app.ctx, c, opt)
@@ -115,84 +134,6 @@ func ofCopy(path string) string {
 		return ""
 	}
 	return " in " + safe(path)
-}
-
-// externals updates those that are there, puts up those that are not with
-// what these bring along, and keeps the files of those that are no longer
-// defined.
-func (u *updater) externals() error {
-	now := externals.Discover(u.tree)
-	for again := true; again; now = externals.Discover(u.tree) {
-		again = false
-		for _, e := range now {
-			key := e.Path
-			if e.State == externals.Invalid { // there may be another definition for the path
-				key += "\n" + e.Err.Error()
-			}
-			if u.tried[key] || len(u.paths) > 0 && !within(u.paths, e.Path) {
-				continue
-			}
-			u.tried[key], again = true, true
-			if err := u.external(e); err != nil {
-				return err
-			}
-		}
-	}
-	u.app.externals = now
-	u.removed(now)
-	return nil
-}
-
-func (u *updater) external(e externals.External) error {
-	switch e.State {
-	case externals.Missing:
-		if u.dryRun {
-			return nil
-		}
-		r, err := bringUp(u.app, u.tree, u.work, e)
-		if err != nil {
-			u.failed = append(u.failed, err)
-			u.app.warn("%v", err)
-			return nil
-		}
-		u.results = append(u.results, r)
-		u.app.tellResult(r)
-		fmt.Fprintf(u.app.out, "Checked out revision %d%s.\n", r.Revision, ofCopy(e.Path))
-	case externals.Invalid, externals.Obstructed, externals.Unreadable:
-		err := fmt.Errorf("external %q is %s", e.Path, externalWords(e))
-		u.failed = append(u.failed, err)
-		u.app.warn("%v", err)
-	case externals.Switched:
-		if e.Copy.RepositoryRoot() != "" && sameRepository(e) {
-			return u.one(e.Copy, wc.UpdateOptions{URL: e.URL, Revision: revisionOf(e)})
-		}
-	case externals.OK:
-		if e.Copy != nil {
-			return u.one(e.Copy, wc.UpdateOptions{Revision: revisionOf(e)})
-		}
-	}
-	return nil
-}
-
-// sameRepository says whether the new URL of a switched external lies in the
-// repository that the working copy comes from.
-func sameRepository(e externals.External) bool {
-	root := e.Copy.RepositoryRoot()
-	return e.URL == root || len(e.URL) > len(root) && e.URL[:len(root)+1] == root+"/"
-}
-
-// removed tells of externals whose definition is gone. Plain svn would delete
-// their files; here they stay.
-func (u *updater) removed(now []externals.External) {
-	defined := map[string]bool{}
-	for _, e := range now {
-		defined[e.Path] = true
-	}
-	for _, e := range u.before {
-		if !defined[e.Path] && e.Copy != nil {
-			u.app.warn("%s is no longer defined as an external; its files stay (rootwc externals remove --delete %s takes them away)", e.Path, e.Path)
-		}
-	}
 }
 
 func revisionOf(e externals.External) string {

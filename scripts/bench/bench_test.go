@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 
 // TestBench is a whole run in a tiny tree, and what it leaves behind.
 func TestBench(t *testing.T) {
-	for _, program := range []string{"svn", "svnadmin", "svnmucc"} {
+	for _, program := range []string{"svn", "svnadmin", "svnmucc", "svnserve"} {
 		if _, found := run.Look(program); !found {
 			t.Skip("needs " + program)
 		}

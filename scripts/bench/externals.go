@@ -44,16 +44,33 @@ func (l *lab) externals(ctx context.Context, r *report) error {
 }
 
 func (l *lab) externalsGround(ctx context.Context) (*ground, error) {
-	l.say("making %d externals of %d files", externalCount, externalFiles)
+	g, err := l.externalsRepository(ctx, externalCount, externalFiles)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.checkout(ctx); err != nil {
+		return nil, err
+	}
+	for i := range externalCount {
+		if err := os.Chmod(filepath.Join(g.dir, fmt.Sprintf("ext/%02d", i), wc.AdminDir), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// externalsRepository makes the repository of a root with externals.
+func (l *lab) externalsRepository(ctx context.Context, count, files int) (*ground, error) {
+	l.say("making %d externals of %d files", count, files)
 	g := l.ground("externals")
 	g.trunk = "/root"
 	source := filepath.Join(g.base, "source")
-	part := newForest(externalFiles)
+	part := newForest(files)
 	all := &forest{dirs: []string{"", "ext"}} // what the walk finds in the working copy
 	var definitions strings.Builder
 	properties := owned(g.trunk)
 	err := os.MkdirAll(filepath.Join(source, "root/ext"), 0o755)
-	for i := range externalCount {
+	for i := range count {
 		name := fmt.Sprintf("ext/%02d", i)
 		if err = errors.Join(err, part.write(ctx, filepath.Join(source, name))); err != nil {
 			return nil, err
@@ -66,17 +83,5 @@ func (l *lab) externalsGround(ctx context.Context) (*ground, error) {
 	if err := g.create(ctx, source); err != nil {
 		return nil, err
 	}
-	properties = append(properties, property{g.trunk, "svn:externals", definitions.String()}, property{g.trunk, "svn:ignore", stateTop})
-	if err := g.set(ctx, properties...); err != nil {
-		return nil, err
-	}
-	if err := g.checkout(ctx); err != nil {
-		return nil, err
-	}
-	for i := range externalCount {
-		if err := os.Chmod(filepath.Join(g.dir, fmt.Sprintf("ext/%02d", i), wc.AdminDir), 0o700); err != nil {
-			return nil, err
-		}
-	}
-	return g, nil
+	return g, g.set(ctx, append(properties, property{g.trunk, "svn:externals", definitions.String()}, property{g.trunk, "svn:ignore", stateTop})...)
 }

@@ -47,7 +47,7 @@ func toolNames() (names []string) {
 
 // newLab makes the scratch directory; close removes it.
 func newLab(o *options, log io.Writer) (*lab, error) {
-	for _, program := range []string{o.rootwc, "svn", "svnadmin", "svnmucc"} {
+	for _, program := range []string{o.rootwc, "svn", "svnadmin", "svnmucc", "svnserve"} {
 		if _, found := run.Look(program); !found {
 			return nil, fmt.Errorf("cannot find %s", program)
 		}

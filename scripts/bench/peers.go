@@ -15,6 +15,11 @@ const (
 	bareWalk     = "bare walk"
 	rootwcCommit = "rootwc commit"
 	svnCommit    = "svn commit"
+
+	rootwcMaterialize = "rootwc materialize"
+	svnCheckout       = "svn checkout"
+	rootwcUpdate      = "rootwc update"
+	svnUpdate         = "svn update"
 )
 
 // fsvsUpTo is the largest tree that fsvs is given: its first commit syncs a file

@@ -15,6 +15,9 @@ const (
 	sceneTouched   = "touched"
 	sceneCommit    = "commit"
 	sceneExternals = "externals"
+	sceneGather    = "gather"
+	sceneGatherFar = "gather-far"
+	sceneUpdateFar = "update-far"
 )
 
 const (
@@ -36,6 +39,9 @@ var scenes = []struct {
 	{sceneTouched, "every file touched", bySize(7, 7, 3), true, (*ground).touchedScene},
 	{sceneCommit, "commit of 10 changed files", bySize(9, 9, 5), true, (*ground).commitScene},
 	{sceneExternals, "clean, 50 externals", bySize(21, 21, 21), false, nil},
+	{sceneGather, "first checkout, 20 externals", bySize(5, 5, 5), false, nil},
+	{sceneGatherFar, "first checkout, 50 externals, server 30 ms away", bySize(5, 5, 5), false, nil},
+	{sceneUpdateFar, "update with nothing new, 50 externals, server 30 ms away", bySize(5, 5, 5), false, nil},
 }
 
 func sceneNames() (names []string) {
@@ -75,9 +81,11 @@ func measureAll(ctx context.Context, o *options, log io.Writer) (*report, error)
 		}
 	}
 	if slices.Contains(o.scenes, sceneExternals) {
-		err = l.externals(ctx, r)
+		if err := l.externals(ctx, r); err != nil {
+			return r, err
+		}
 	}
-	return r, err
+	return r, l.gather(ctx, r)
 }
 
 // tree measures everything that is asked for in a tree of this size.

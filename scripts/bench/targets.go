@@ -24,6 +24,9 @@ var targets = []target{
 	{sceneTouched, 0, rootwcStatus + ", again", rootwcStatus, 1.2}, // the normal time, and noise
 	{sceneTouched, 200000, rootwcStatus, "", 150},
 	{sceneExternals, 0, rootwcStatus, svnStatus, 0.3},
+	{sceneGather, 0, rootwcMaterialize, svnCheckout, 0.65},
+	{sceneGatherFar, 0, rootwcMaterialize, svnCheckout, 0.4},
+	{sceneUpdateFar, 0, rootwcUpdate, svnUpdate, 0.033},
 	{sceneCommit, 20000, rootwcCommit, svnCommit, 0.5},
 	{sceneCommit, 200000, rootwcCommit, svnCommit, 0.3},
 	{sceneCommit, 200000, rootwcCommit, "", 150},
