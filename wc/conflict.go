@@ -21,6 +21,9 @@ type Conflict struct {
 	// Recorded says that the working copy already records the incoming
 	// revision, so that resolving is only a matter of the live file.
 	Recorded bool `json:"recorded,omitempty"`
+	// Merged is there when the conflict is with another branch: "theirs" is that
+	// branch's, which the working copy's own branch does not record.
+	Merged *mergedSide `json:"merged,omitempty"`
 
 	dir   string
 	sides map[string][]byte // base, mine and theirs on the way to storeConflict

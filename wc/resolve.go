@@ -107,6 +107,9 @@ func (w *Work) planResolution(ctx context.Context, s *stage, c *Copy, rel string
 		plan := &planner{tree: w.tree, stage: s, live: s.live, path: s.path}
 		return plan, w.adopt(ctx, s, c, rel)
 	case "theirs":
+		if conflict.Merged != nil {
+			return w.planMerged(ctx, s, c, rel, conflict)
+		}
 		if conflict.Recorded { // the record has it: restore the text from there
 			if err := s.svnTargets(ctx, []string{rel}, "revert", "--quiet", "--recursive"); err != nil {
 				return nil, err

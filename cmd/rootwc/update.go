@@ -10,12 +10,16 @@ import (
 type updateCmd struct {
 	Paths    []string `arg:"" optional:"" help:"Only the working copies at or below these."`
 	Revision string   `short:"r" help:"Bring the root to this revision: a number, HEAD or {DATE}." placeholder:"REV"`
+	From     string   `help:"Then merge this branch into the root's working copy, or those named: a URL, ^/PATH, or trunk, branches/NAME, hosts/NAME beside this one." placeholder:"BRANCH"`
 	Emptying bool     `help:"Even when it takes most of the files away; refused otherwise."`
 	DryRun   bool     `name:"dry-run" help:"Fetch and merge, but only say what would change."`
 }
 
 // Run brings every working copy below the root up to date.
 func (c *updateCmd) Run(a *app) (err error) {
+	if c.From != "" {
+		return c.from(a)
+	}
 	if err := checkRevision(c.Revision); err != nil {
 		return err
 	}

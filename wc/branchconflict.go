@@ -1,0 +1,257 @@
+package wc
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	"rootwc/wc/metadata"
+)
+
+// mergedSide is what a merge from another branch wanted at a path, beside the
+// text that is kept as "theirs".
+type mergedSide struct {
+	Deleted    bool               `json:"deleted,omitempty"`
+	Properties map[string]*string `json:"properties,omitempty"` // that clash; nil takes one away
+}
+
+// mergeConflicts gathers the conflicts that svn has left in the stage, and
+// ends them there on this branch's side: the record counts the revisions as
+// merged, what a person decides later is a change of the live file.
+func (w *Work) mergeConflicts(ctx context.Context, s *stage) (found []*Conflict, err error) {
+	rec, err := s.record()
+	if err != nil {
+		return nil, err
+	}
+	before := s.copy.record()
+	var full, trees []string
+	for rel, n := range rec.all() {
+		if n.actual == nil || n.actual.conflict == nil {
+			continue
+		}
+		if old := before.node(rel); old != nil && old.actual != nil && old.actual.conflict != nil {
+			continue // from plain svn
+		}
+		k, tree, err := w.mergeConflict(ctx, s, rec, rel)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", joinPath(s.path, rel), err)
+		}
+		if tree {
+			trees = append(trees, rel)
+		} else {
+			full = append(full, rel)
+		}
+		if k != nil {
+			found = append(found, k)
+		}
+	}
+	if err := s.svnTargets(ctx, full, "resolve", "--quiet", "--accept", "mine-full"); err != nil {
+		return nil, err
+	}
+	return found, s.svnTargets(ctx, trees, "resolve", "--quiet", "--accept", "working")
+}
+
+// mergeConflict reads svn's conflict at rel, nil when both sides want the same.
+// The record is ((OPERATION (LEFT RIGHT)) (KIND …)), a side
+// (subversion ROOT UUID PATH REVISION NODEKIND), a kind (text (LEFT MINE RIGHT)),
+// (prop (REJECTS) (NAMES) OLD MINE THEIRS) or (tree …): libsvn_wc/conflicts.h.
+func (w *Work) mergeConflict(ctx context.Context, s *stage, rec *record, rel string) (k *Conflict, tree bool, err error) {
+	c := s.copy
+	doc, err := parseSkel(rec.node(rel).actual.conflict)
+	if err != nil || len(doc.list) < 2 || len(doc.list[0].list) < 2 {
+		return nil, false, errSkel
+	}
+	k = &Conflict{Path: c.path(rel), What: "changed on both branches", From: c.Revision(), To: c.Revision(), Recorded: true, Merged: &mergedSide{}, sides: map[string][]byte{}}
+	sides := map[string]skel{}
+	for i, side := range doc.list[0].list[1].list {
+		if i < 2 && len(side.list) == 6 {
+			sides[[]string{"base", "theirs"}[i]] = side
+		}
+	}
+	for _, kind := range doc.list[1].list {
+		if len(kind.list) < 2 {
+			return nil, false, errSkel
+		}
+		switch string(kind.list[0].atom) {
+		case "text":
+			err = s.keepMarkers(kind.list[1], k)
+		case "prop":
+			err = k.keepProperties(kind)
+		case "tree":
+			tree = true
+			err = w.keepTreeSides(ctx, s, rel, sides, k)
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	mine := workingOf(c.record(), rel)
+	if mine != nil && mine.kind == metadata.File {
+		if k.sides["mine"], err = w.tree.readLive(c, rel); err != nil {
+			return nil, false, err
+		}
+	}
+	theirs, has := k.sides["theirs"]
+	same := tree && (mine == nil && k.Merged.Deleted || mine != nil && has && k.sides["mine"] != nil && bytes.Equal(theirs, k.sides["mine"]))
+	if same {
+		return nil, true, nil
+	}
+	return k, tree, nil
+}
+
+// keepMarkers takes the sides of a text conflict from the files that svn has
+// put beside it.
+func (s *stage) keepMarkers(files skel, k *Conflict) error {
+	for i, side := range []string{"base", "", "theirs"} {
+		if side == "" || i >= len(files.list) || len(files.list[i].atom) == 0 {
+			continue
+		}
+		text, err := s.root.ReadFile(string(files.list[i].atom))
+		if err != nil {
+			return cause(err)
+		}
+		k.sides[side] = text
+	}
+	return nil
+}
+
+// keepProperties takes the values that the other branch wants of the
+// properties that clash.
+func (k *Conflict) keepProperties(kind skel) error {
+	if len(kind.list) < 6 {
+		return errSkel
+	}
+	theirs, err := kind.list[5].props()
+	if err != nil {
+		return err
+	}
+	k.What = "property"
+	k.Merged.Properties = map[string]*string{}
+	for i, name := range kind.list[2].list {
+		if i > 0 {
+			k.What += ","
+		}
+		k.What += " " + string(name.atom)
+		k.Merged.Properties[string(name.atom)] = nil
+		if value, has := theirs[string(name.atom)]; has {
+			k.Merged.Properties[string(name.atom)] = &value
+		}
+	}
+	k.What += " changed on both branches"
+	return nil
+}
+
+// keepTreeSides fetches the sides of a tree conflict, which svn leaves in the
+// repository.
+func (w *Work) keepTreeSides(ctx context.Context, s *stage, rel string, sides map[string]skel, k *Conflict) error {
+	kindOfSide := func(side string) string {
+		if list := sides[side].list; list != nil {
+			return string(list[5].atom)
+		}
+		return "none"
+	}
+	for side, at := range sides {
+		if kindOfSide(side) != "file" {
+			continue
+		}
+		revision, err := strconv.ParseInt(string(at.list[4].atom), 10, 64)
+		if err != nil {
+			return errSkel
+		}
+		url := fmt.Sprintf("%s@%d", s.copy.urlOf(string(at.list[3].atom)), revision)
+		if k.sides[side], err = s.svn(ctx, nil, "cat", "--", url); err != nil {
+			return err
+		}
+	}
+	k.Merged.Deleted = kindOfSide("theirs") == "none"
+	mine := workingOf(s.copy.record(), rel) != nil
+	switch {
+	case k.Merged.Deleted:
+		k.What = "changed on this branch, deleted on the other"
+	case !mine:
+		k.What = "deleted on this branch, changed on the other"
+	case kindOfSide("base") == "none":
+		k.What = "added on both branches"
+	}
+	return nil
+}
+
+// readLive reads a live file of a working copy.
+func (t *Tree) readLive(c *Copy, rel string) (text []byte, err error) {
+	err = as(c.user, func() error {
+		f, err := openRegular(c.fs, rel)
+		if err != nil {
+			return cause(err)
+		}
+		defer f.Close()
+		var b bytes.Buffer
+		_, err = b.ReadFrom(f)
+		text = b.Bytes()
+		return err
+	})
+	return text, err
+}
+
+// planMerged puts in place what a merge wanted at a path: its text, its
+// properties with the metadata in them, or nothing.
+func (w *Work) planMerged(ctx context.Context, s *stage, c *Copy, rel string, k *Conflict) (*planner, error) {
+	plan := &planner{tree: w.tree, stage: s, live: s.live, path: s.path, old: c.record(), names: w.tree.Names}
+	if k.Merged.Deleted {
+		return plan, w.planMergedDeletion(ctx, s, rel, plan)
+	}
+	known := workingOf(c.record(), rel) != nil
+	kind := metadata.File
+	text, err := os.ReadFile(k.File("theirs"))
+	switch {
+	case err == nil:
+		err = as(s.user, func() error {
+			if err := s.mkdirs(parentOf(rel)); err != nil {
+				return err
+			}
+			return s.root.WriteFile(rel, text, 0o600)
+		})
+	case os.IsNotExist(err) && known:
+		kind = workingOf(c.record(), rel).kind
+		err = as(s.user, func() error { return s.take(rel, kind) })
+	case os.IsNotExist(err):
+		return nil, Hint(Refuse("what the other branch has there was not kept"), "rootwc restore it, or svn merge it by hand; then --accept working")
+	}
+	if err != nil {
+		return nil, cause(err)
+	}
+	if !known {
+		if err := s.svnTargets(ctx, []string{rel}, "add", "--quiet", "--force", "--parents", "--no-ignore", "--no-auto-props", noDepth); err != nil {
+			return nil, err
+		}
+	}
+	for name, value := range k.Merged.Properties {
+		if value == nil {
+			err = s.propdel(ctx, []string{rel}, name)
+		} else {
+			err = s.propset(ctx, []string{rel}, name, *value)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if plan.new, err = s.record(); err != nil {
+		return nil, err
+	}
+	return plan, as(s.user, func() error { return plan.planWorking([]string{rel}) })
+}
+
+func (w *Work) planMergedDeletion(ctx context.Context, s *stage, rel string, plan *planner) error {
+	err := as(s.user, func() error { return s.mkdirs(parentOf(rel)) })
+	if err != nil || workingOf(plan.old, rel) == nil {
+		return err
+	}
+	if err := s.svnTargets(ctx, []string{rel}, "delete", "--quiet", "--force", "--keep-local"); err != nil {
+		return err
+	}
+	if plan.new, err = s.record(); err != nil {
+		return err
+	}
+	return as(s.user, func() error { return plan.planWorking([]string{rel}) })
+}
