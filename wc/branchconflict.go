@@ -3,7 +3,9 @@ package wc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 
@@ -14,8 +16,12 @@ import (
 // text that is kept as "theirs".
 type mergedSide struct {
 	Deleted    bool               `json:"deleted,omitempty"`
+	Source     string             `json:"source,omitempty"`     // URL with peg revision, for a path that is not on this branch
 	Properties map[string]*string `json:"properties,omitempty"` // that clash; nil takes one away
 }
+
+// linkText begins what Subversion stores of a symlink.
+const linkText = "link "
 
 // mergeConflicts gathers the conflicts that svn has left in the stage, and
 // ends them there on this branch's side: the record counts the revisions as
@@ -26,7 +32,7 @@ func (w *Work) mergeConflicts(ctx context.Context, s *stage) (found []*Conflict,
 		return nil, err
 	}
 	before := s.copy.record()
-	var full, trees []string
+	var rels []string
 	for rel, n := range rec.all() {
 		if n.actual == nil || n.actual.conflict == nil {
 			continue
@@ -34,37 +40,68 @@ func (w *Work) mergeConflicts(ctx context.Context, s *stage) (found []*Conflict,
 		if old := before.node(rel); old != nil && old.actual != nil && old.actual.conflict != nil {
 			continue // from plain svn
 		}
-		k, tree, err := w.mergeConflict(ctx, s, rec, rel)
+		k, err := w.mergeConflict(ctx, s, rec, rel)
+		if err == nil {
+			err = as(s.user, func() error { return s.plainMine(rel) })
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", joinPath(s.path, rel), err)
 		}
-		if tree {
-			trees = append(trees, rel)
-		} else {
-			full = append(full, rel)
-		}
+		rels = append(rels, rel)
 		if k != nil {
 			found = append(found, k)
 		}
 	}
-	if err := s.svnTargets(ctx, full, "resolve", "--quiet", "--accept", "mine-full"); err != nil {
+	if err := s.svnTargets(ctx, rels, "resolve", "--quiet", "--accept", "working"); err != nil {
 		return nil, err
 	}
-	return found, s.svnTargets(ctx, trees, "resolve", "--quiet", "--accept", "working")
+	return found, as(s.user, func() error {
+		for _, rel := range rels {
+			if err := s.takeMine(rel); err != nil {
+				return fmt.Errorf("%q: %w", joinPath(s.path, rel), err)
+			}
+		}
+		return nil
+	})
+}
+
+// plainMine puts an empty file in the place of a symlink in conflict: svn
+// resolve reads through it, and fails when it leads nowhere (E155027, svn
+// 1.14.2).
+func (s *stage) plainMine(rel string) error {
+	if mine := workingOf(s.copy.record(), rel); mine == nil || mine.kind != metadata.Symlink {
+		return nil
+	}
+	if err := s.root.Remove(rel); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return cause(err)
+	}
+	return s.root.WriteFile(rel, nil, 0o600)
+}
+
+// takeMine puts the live path in the place of what svn has made of it.
+func (s *stage) takeMine(rel string) error {
+	mine := workingOf(s.copy.record(), rel)
+	if mine == nil || mine.kind == metadata.Dir {
+		return nil
+	}
+	if err := s.root.Remove(rel); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return cause(err)
+	}
+	return s.take(rel, mine.kind)
 }
 
 // mergeConflict reads svn's conflict at rel, nil when both sides want the same.
 // The record is ((OPERATION (LEFT RIGHT)) (KIND …)), a side
 // (subversion ROOT UUID PATH REVISION NODEKIND), a kind (text (LEFT MINE RIGHT)),
 // (prop (REJECTS) (NAMES) OLD MINE THEIRS) or (tree …): libsvn_wc/conflicts.h.
-func (w *Work) mergeConflict(ctx context.Context, s *stage, rec *record, rel string) (k *Conflict, tree bool, err error) {
+func (w *Work) mergeConflict(ctx context.Context, s *stage, rec *record, rel string) (k *Conflict, err error) {
 	c := s.copy
 	doc, err := parseSkel(rec.node(rel).actual.conflict)
 	if err != nil || len(doc.list) < 2 || len(doc.list[0].list) < 2 {
-		return nil, false, errSkel
+		return nil, errSkel
 	}
 	k = &Conflict{Path: c.path(rel), What: "changed on both branches", From: c.Revision(), To: c.Revision(), Recorded: true, Merged: &mergedSide{}, sides: map[string][]byte{}}
-	sides := map[string]skel{}
+	tree, sides := false, map[string]skel{}
 	for i, side := range doc.list[0].list[1].list {
 		if i < 2 && len(side.list) == 6 {
 			sides[[]string{"base", "theirs"}[i]] = side
@@ -72,7 +109,7 @@ func (w *Work) mergeConflict(ctx context.Context, s *stage, rec *record, rel str
 	}
 	for _, kind := range doc.list[1].list {
 		if len(kind.list) < 2 {
-			return nil, false, errSkel
+			return nil, errSkel
 		}
 		switch string(kind.list[0].atom) {
 		case "text":
@@ -84,21 +121,21 @@ func (w *Work) mergeConflict(ctx context.Context, s *stage, rec *record, rel str
 			err = w.keepTreeSides(ctx, s, rel, sides, k)
 		}
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
 	mine := workingOf(c.record(), rel)
 	if mine != nil && mine.kind == metadata.File {
 		if k.sides["mine"], err = w.tree.readLive(c, rel); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
 	theirs, has := k.sides["theirs"]
 	same := tree && (mine == nil && k.Merged.Deleted || mine != nil && has && k.sides["mine"] != nil && bytes.Equal(theirs, k.sides["mine"]))
 	if same {
-		return nil, true, nil
+		return nil, nil
 	}
-	return k, tree, nil
+	return k, nil
 }
 
 // keepMarkers takes the sides of a text conflict from the files that svn has
@@ -108,7 +145,12 @@ func (s *stage) keepMarkers(files skel, k *Conflict) error {
 		if side == "" || i >= len(files.list) || len(files.list[i].atom) == 0 {
 			continue
 		}
-		text, err := s.root.ReadFile(string(files.list[i].atom))
+		name := string(files.list[i].atom)
+		if link, err := s.root.Readlink(name); err == nil {
+			k.sides[side] = []byte(linkText + link)
+			continue
+		}
+		text, err := s.root.ReadFile(name)
 		if err != nil {
 			return cause(err)
 		}
@@ -152,21 +194,24 @@ func (w *Work) keepTreeSides(ctx context.Context, s *stage, rel string, sides ma
 		}
 		return "none"
 	}
+	mine := workingOf(s.copy.record(), rel) != nil
 	for side, at := range sides {
-		if kindOfSide(side) != "file" {
-			continue
-		}
 		revision, err := strconv.ParseInt(string(at.list[4].atom), 10, 64)
 		if err != nil {
 			return errSkel
 		}
-		url := fmt.Sprintf("%s@%d", s.copy.urlOf(string(at.list[3].atom)), revision)
-		if k.sides[side], err = s.svn(ctx, nil, "cat", "--", url); err != nil {
+		source := fmt.Sprintf("%s@%d", s.copy.urlOf(string(at.list[3].atom)), revision)
+		if side == "theirs" && !mine && kindOfSide(side) != "none" {
+			k.Merged.Source = source
+		}
+		if kindOfSide(side) != "file" {
+			continue
+		}
+		if k.sides[side], err = s.svn(ctx, nil, "cat", "--", source); err != nil {
 			return err
 		}
 	}
 	k.Merged.Deleted = kindOfSide("theirs") == "none"
-	mine := workingOf(s.copy.record(), rel) != nil
 	switch {
 	case k.Merged.Deleted:
 		k.What = "changed on this branch, deleted on the other"
@@ -201,32 +246,22 @@ func (w *Work) planMerged(ctx context.Context, s *stage, c *Copy, rel string, k 
 	if k.Merged.Deleted {
 		return plan, w.planMergedDeletion(ctx, s, rel, plan)
 	}
-	known := workingOf(c.record(), rel) != nil
-	kind := metadata.File
-	text, err := os.ReadFile(k.File("theirs"))
-	switch {
-	case err == nil:
-		err = as(s.user, func() error {
-			if err := s.mkdirs(parentOf(rel)); err != nil {
-				return err
-			}
-			return s.root.WriteFile(rel, text, 0o600)
-		})
-	case os.IsNotExist(err) && known:
-		kind = workingOf(c.record(), rel).kind
-		err = as(s.user, func() error { return s.take(rel, kind) })
-	case os.IsNotExist(err):
-		return nil, Hint(Refuse("what the other branch has there was not kept"), "rootwc restore it, or svn merge it by hand; then --accept working")
+	if err := as(s.user, func() error { return s.mkdirs(parentOf(rel)) }); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, cause(err)
-	}
-	if !known {
-		if err := s.svnTargets(ctx, []string{rel}, "add", "--quiet", "--force", "--parents", "--no-ignore", "--no-auto-props", noDepth); err != nil {
+	mine := workingOf(c.record(), rel)
+	if mine == nil {
+		if k.Merged.Source == "" {
+			return nil, Refuse("it is not there any more")
+		}
+		if _, err := s.svn(ctx, nil, "copy", "--quiet", "--ignore-externals", "--", k.Merged.Source, target(rel)); err != nil {
 			return nil, err
 		}
+	} else if err := as(s.user, func() error { return s.putTheirs(rel, mine.kind, k) }); err != nil {
+		return nil, cause(err)
 	}
 	for name, value := range k.Merged.Properties {
+		var err error
 		if value == nil {
 			err = s.propdel(ctx, []string{rel}, name)
 		} else {
@@ -236,10 +271,28 @@ func (w *Work) planMerged(ctx context.Context, s *stage, c *Copy, rel string, k 
 			return nil, err
 		}
 	}
+	var err error
 	if plan.new, err = s.record(); err != nil {
 		return nil, err
 	}
 	return plan, as(s.user, func() error { return plan.planWorking([]string{rel}) })
+}
+
+// putTheirs puts the other branch's text into the stage; where the conflict is
+// not about the text, the live path.
+func (s *stage) putTheirs(rel string, kind metadata.Kind, k *Conflict) error {
+	text, err := os.ReadFile(k.File("theirs"))
+	switch link, isLink := bytes.CutPrefix(text, []byte(linkText)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return s.take(rel, kind)
+	case err != nil:
+		return err
+	case kind == metadata.Symlink && isLink:
+		return s.root.Symlink(string(link), rel)
+	case kind != metadata.File:
+		return Refuse("a %s is there, the other branch has a file", kind)
+	}
+	return s.root.WriteFile(rel, text, 0o600)
 }
 
 func (w *Work) planMergedDeletion(ctx context.Context, s *stage, rel string, plan *planner) error {

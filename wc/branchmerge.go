@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sort"
 	"strings"
@@ -205,14 +204,11 @@ func (s *stage) mergeTouches(ctx context.Context, from string) (rels []string, e
 // show puts the live files at paths, and below them, in the place of the
 // stand-ins, for svn to merge into.
 func (s *stage) show(rels []string) error {
-	for rel, n := range s.copy.record().all() {
-		if len(rels) == 0 || !covers(rels, rel) || n.top().kind == kindDir || workingOf(s.copy.record(), rel) == nil {
+	for rel := range s.copy.record().all() {
+		if len(rels) == 0 || !covers(rels, rel) {
 			continue
 		}
-		if err := s.root.Remove(rel); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		if err := s.take(rel, workingOf(s.copy.record(), rel).kind); err != nil {
+		if err := s.takeMine(rel); err != nil {
 			return fmt.Errorf("%q: %w", joinPath(s.path, rel), cause(err))
 		}
 	}

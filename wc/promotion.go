@@ -88,8 +88,8 @@ func (pr *Promotion) send(ctx context.Context, message string) (revision int64, 
 	}
 	fault.At("committed")
 	m := committedRevision.FindSubmatch(out)
-	if m == nil {
-		return 0, errors.New("svn found nothing to send")
+	if m == nil { // they differed in mergeinfo alone, which is not carried
+		return 0, nil
 	}
 	return strconv.ParseInt(string(m[1]), 10, 64)
 }
@@ -247,7 +247,7 @@ func (pr *Promotion) write(s *stage, rel string, is *state) error {
 		return err
 	}
 	if is.kind == metadata.Symlink {
-		link, ok := bytes.CutPrefix(text, []byte("link "))
+		link, ok := bytes.CutPrefix(text, []byte(linkText))
 		if !ok {
 			return errors.New("a device entry")
 		}
@@ -288,7 +288,26 @@ func (pr *Promotion) copyIn(ctx context.Context, s *stage, copies map[string][]s
 			}
 		}
 	}
-	return nil
+	return pr.clearCopies(ctx, s, copies)
+}
+
+// clearCopies takes away the mergeinfo that svn copy gives to what comes from
+// another branch (repos_to_wc_copy, libsvn_client/copy.c): as mergeinfo of
+// single paths it would make every later merge look at each of them.
+func (pr *Promotion) clearCopies(ctx context.Context, s *stage, copies map[string][]string) error {
+	rec, err := s.record()
+	if err != nil {
+		return err
+	}
+	var given []string
+	for _, rels := range copies {
+		for _, rel := range rels {
+			if n := rec.node(rel); n != nil && hasKey(n.props(), propMergeinfo) {
+				given = append(given, rel)
+			}
+		}
+	}
+	return s.propdel(ctx, given, propMergeinfo)
 }
 
 // noteWhole records at the root of the other branch which revisions of this

@@ -89,6 +89,6 @@ func (a *app) tellPromotion(pr *wc.Promotion) {
 	case len(pr.Changes) == 0:
 		fmt.Fprintf(a.out, "Nothing to promote to %s.\n", pr.To)
 	case len(words) > 0:
-		fmt.Fprintf(a.out, "Of %s.\n", strings.Join(words, ", "))
+		fmt.Fprintf(a.out, "Carries %s.\n", strings.Join(words, ", "))
 	}
 }
