@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 
 	"rootwc/wc/metadata"
 )
@@ -26,10 +27,11 @@ const linkText = "link "
 // mergeConflicts gathers the conflicts that svn has left in the stage, and
 // ends them there on this branch's side: the record counts the revisions as
 // merged, what a person decides later is a change of the live file.
-func (w *Work) mergeConflicts(ctx context.Context, s *stage) (found []*Conflict, err error) {
+// One that arises again, in a later range of revisions, keeps its first base.
+func (w *Work) mergeConflicts(ctx context.Context, s *stage, m *merging) error {
 	rec, err := s.record()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	before := s.copy.record()
 	var rels []string
@@ -45,17 +47,18 @@ func (w *Work) mergeConflicts(ctx context.Context, s *stage) (found []*Conflict,
 			err = as(s.user, func() error { return s.plainMine(rel) })
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%q: %w", joinPath(s.path, rel), err)
+			return fmt.Errorf("%q: %w", joinPath(s.path, rel), err)
 		}
 		rels = append(rels, rel)
 		if k != nil {
-			found = append(found, k)
+			k.after(m.conflicts[rel])
+			m.conflicts[rel] = k
 		}
 	}
 	if err := s.svnTargets(ctx, rels, "resolve", "--quiet", "--accept", "working"); err != nil {
-		return nil, err
+		return err
 	}
-	return found, as(s.user, func() error {
+	return as(s.user, func() error {
 		for _, rel := range rels {
 			if err := s.takeMine(rel); err != nil {
 				return fmt.Errorf("%q: %w", joinPath(s.path, rel), err)
@@ -63,6 +66,27 @@ func (w *Work) mergeConflicts(ctx context.Context, s *stage) (found []*Conflict,
 		}
 		return nil
 	})
+}
+
+// after joins a conflict with the one that an earlier range has brought.
+func (k *Conflict) after(old *Conflict) {
+	if old == nil {
+		return
+	}
+	if base, had := old.sides["base"]; had {
+		k.sides["base"] = base
+	}
+	if _, has := k.sides["theirs"]; !has && old.sides["theirs"] != nil && !k.Merged.Deleted {
+		k.sides["theirs"], k.What = old.sides["theirs"], old.What
+	}
+	for name, value := range old.Merged.Properties {
+		if _, newer := k.Merged.Properties[name]; !newer {
+			if k.Merged.Properties == nil {
+				k.Merged.Properties = map[string]*string{}
+			}
+			k.Merged.Properties[name] = value
+		}
+	}
 }
 
 // plainMine puts an empty file in the place of a symlink in conflict: svn
@@ -257,6 +281,9 @@ func (w *Work) planMerged(ctx context.Context, s *stage, c *Copy, rel string, k 
 		if _, err := s.svn(ctx, nil, "copy", "--quiet", "--ignore-externals", "--", k.Merged.Source, target(rel)); err != nil {
 			return nil, err
 		}
+		if err := s.propdel(ctx, []string{rel}, propMergeinfo); err != nil { // see clearCopies
+			return nil, err
+		}
 	} else if err := as(s.user, func() error { return s.putTheirs(rel, mine.kind, k) }); err != nil {
 		return nil, cause(err)
 	}
@@ -275,7 +302,7 @@ func (w *Work) planMerged(ctx context.Context, s *stage, c *Copy, rel string, k 
 	if plan.new, err = s.record(); err != nil {
 		return nil, err
 	}
-	return plan, as(s.user, func() error { return plan.planWorking([]string{rel}) })
+	return plan, as(s.user, func() error { return plan.planWorking(only(rel)) })
 }
 
 // putTheirs puts the other branch's text into the stage; where the conflict is
@@ -306,5 +333,10 @@ func (w *Work) planMergedDeletion(ctx context.Context, s *stage, rel string, pla
 	if plan.new, err = s.record(); err != nil {
 		return err
 	}
-	return as(s.user, func() error { return plan.planWorking([]string{rel}) })
+	return as(s.user, func() error { return plan.planWorking(only(rel)) })
+}
+
+// only is rel with everything below it; the root is meant alone.
+func only(rel string) func(string) bool {
+	return func(other string) bool { return other == rel || rel != "" && strings.HasPrefix(other, rel+"/") }
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"sort"
 	"strings"
@@ -45,17 +46,30 @@ func (w *Work) MergeBranch(ctx context.Context, c *Copy, opt MergeOptions) (*Res
 	case err != nil:
 		return nil, fmt.Errorf("cannot merge into %q: %w", c.dir, err)
 	}
-	own, nothing, err := w.eligible(ctx, c, url, info.Revision)
-	if err != nil || nothing {
+	m, err := w.eligible(ctx, c, url, info.Revision)
+	if err != nil || m == nil {
 		return r, err
 	}
 	s, p, err := w.stage(c)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := w.merge(ctx, s, url, info.Revision, own, r)
+	plan, err := w.merge(ctx, s, m)
+	if errors.Is(err, errUnforeseen) {
+		if err := w.drop(p); err != nil {
+			return nil, err
+		}
+		if s, p, err = w.stage(c); err != nil {
+			return nil, err
+		}
+		m.in.all = true
+		plan, err = w.merge(ctx, s, m)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot merge into %q: %w", c.dir, err)
+	}
+	for _, k := range m.conflicts {
+		r.Conflicts = append(r.Conflicts, k)
 	}
 	r.Notes = plan.notes
 	r.changes(plan)
@@ -73,27 +87,62 @@ func (w *Work) MergeBranch(ctx context.Context, c *Copy, opt MergeOptions) (*Res
 	return r, w.placeAndReport(p, r)
 }
 
-// eligible asks whether the branch at url has anything that this one lacks; own
-// are those of its revisions that are promotions from here, which were cut off
-// before this branch could record them.
-func (w *Work) eligible(ctx context.Context, c *Copy, url string, peg int64) (own []int64, nothing bool, err error) {
-	revisions, err := w.tree.Client.Eligible(ctx, c.user, url, c.URL(), peg)
-	if err != nil {
-		return nil, false, fmt.Errorf("cannot merge into %q: %w", c.dir, err)
-	}
-	if len(revisions) == 0 {
-		return nil, true, nil
-	}
-	entries, err := w.tree.Client.Log(ctx, c.user, "--with-revprop", promotedFrom, "--revision", fmt.Sprintf("%d:%d", revisions[0], peg), "--", fmt.Sprintf("%s@%d", url, peg))
-	if err != nil {
-		return nil, false, fmt.Errorf("cannot merge into %q: %w", c.dir, err)
-	}
-	for _, e := range entries {
-		if _, here := e.promotedFrom(c.summary.Path); here && slices.Contains(revisions, e.Revision) {
-			own = append(own, e.Revision)
+// merging is one merge.
+type merging struct {
+	url string // of the other branch
+	peg int64
+	in  *incoming // what it may touch
+	own []int64   // promotions from here, which were cut off before this branch could record them
+
+	told      map[string]bool      // what svn has touched; true with everything below
+	conflicts map[string]*Conflict // by path relative to the working copy
+}
+
+// touches says whether svn has touched rel.
+func (m *merging) touches(rel string) bool {
+	for p := rel; p != ""; p = parentOf(p) {
+		if deep, told := m.told[p]; told && (deep || p == rel) {
+			return true
 		}
 	}
-	return own, false, nil
+	return rel == "" // which gets the mergeinfo
+}
+
+// tell takes in a line of svn merge, which has no XML: columns of letters for
+// the text, the properties, a lock and a tree conflict, a blank, the path.
+func (m *merging) tell(line string) {
+	if len(line) < 6 || line[4] != ' ' || strings.Trim(line[:4], " ADUCGRE") != "" {
+		return
+	}
+	deep := strings.IndexByte("ADR", line[0]) >= 0 || line[3] == 'C'
+	m.told[line[5:]] = m.told[line[5:]] || deep && line[5:] != "."
+}
+
+// eligible asks what the branch at url has that this one lacks; nil for
+// nothing.
+func (w *Work) eligible(ctx context.Context, c *Copy, url string, peg int64) (*merging, error) {
+	revisions, err := w.tree.Client.Eligible(ctx, c.user, url, c.URL(), peg)
+	if err != nil {
+		return nil, fmt.Errorf("cannot merge into %q: %w", c.dir, err)
+	}
+	if len(revisions) == 0 {
+		return nil, nil
+	}
+	entries, err := w.tree.Client.Log(ctx, c.user, "--verbose", "--with-revprop", promotedFrom, "--revision", fmt.Sprintf("%d:%d", revisions[0], peg), "--", fmt.Sprintf("%s@%d", url, peg))
+	if err != nil {
+		return nil, fmt.Errorf("cannot merge into %q: %w", c.dir, err)
+	}
+	m := &merging{url: url, peg: peg, in: &incoming{revision: peg, paths: map[string]bool{}}}
+	for _, e := range entries {
+		if _, here := e.promotedFrom(c.summary.Path); here && slices.Contains(revisions, e.Revision) {
+			m.own = append(m.own, e.Revision)
+		}
+		for _, at := range e.below(c.pathOf(url)) {
+			m.in.paths[at.Path] = true
+			m.in.all = m.in.all || at.Path == "" && at.Action != "M"
+		}
+	}
+	return m, nil
 }
 
 // noteMerged counts revisions of the branch at url as merged, in the stage.
@@ -141,30 +190,29 @@ func (c *Copy) Mixed() bool {
 }
 
 // merge lets svn merge in the stage and plans what that means here.
-func (w *Work) merge(ctx context.Context, s *stage, url string, peg int64, own []int64, r *Result) (*planner, error) {
-	c, from := s.copy, fmt.Sprintf("%s@%d", url, peg)
+func (w *Work) merge(ctx context.Context, s *stage, m *merging) (*planner, error) {
+	c := s.copy
+	m.told, m.conflicts = map[string]bool{}, map[string]*Conflict{}
 	local, err := w.tree.localChanges(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.noteMerged(ctx, url, own); err != nil {
+	if err := s.noteMerged(ctx, m.url, m.own); err != nil {
 		return nil, err
 	}
-	touched, err := s.mergeTouches(ctx, from)
-	if err != nil {
+	if err := as(s.user, func() error { return s.show(m.in) }); err != nil {
 		return nil, err
 	}
-	if err := uncommitted(c, local, touched); err != nil {
-		return nil, err
-	}
-	if err := as(s.user, func() error { return s.show(touched) }); err != nil {
-		return nil, err
-	}
-	if _, err := s.svn(ctx, nil, "merge", "--quiet", "--accept", "postpone", "--", from, "."); err != nil {
+	if err := w.mergeRanges(ctx, s, m); err != nil {
 		return nil, err
 	}
 	fault.At("fetched")
-	if r.Conflicts, err = w.mergeConflicts(ctx, s); err != nil {
+	for rel := range m.told {
+		if rel != "." && !m.in.touches(rel) {
+			return nil, errUnforeseen // svn has merged into a stand-in
+		}
+	}
+	if err := m.uncommitted(local); err != nil {
 		return nil, err
 	}
 	live, err := w.tree.openTarget(c.Path)
@@ -177,49 +225,55 @@ func (w *Work) merge(ctx context.Context, s *stage, url string, peg int64, own [
 		return nil, err
 	}
 	p.names = w.tree.namesAfter(p.new, s)
-	if err := as(s.user, func() error { return p.planWorking(append(touched, "")) }); err != nil {
+	if err := as(s.user, func() error { return p.planWorking(m.touches) }); err != nil {
 		return nil, err
 	}
 	return p, p.obstructed()
 }
 
-// mergeTouches asks svn which paths a merge is going to touch: stand-ins in
-// the place of all files make it tell each of them.
-func (s *stage) mergeTouches(ctx context.Context, from string) (rels []string, err error) {
-	if err := as(s.user, func() error { return s.fill(func(string) bool { return false }) }); err != nil {
-		return nil, err
-	}
-	touched := map[string]bool{}
-	_, err = s.svn(ctx, func(line string) {
-		// four columns of letters, a blank, the path: svn help merge has no XML
-		if rel := ""; len(line) > 5 && line[4] == ' ' && strings.Trim(line[:4], " ADUCGRE") == "" {
-			if rel = line[5:]; rel != "." {
-				touched[rel] = true
-			}
+// mergeRanges runs svn merge until nothing is left: it stops after each range
+// of revisions in which it finds conflicts (E155015).
+func (w *Work) mergeRanges(ctx context.Context, s *stage, m *merging) error {
+	const rounds = 1000 // each merges at least one range
+	for range rounds {
+		_, err := s.svn(ctx, m.tell, "merge", "--accept", "postpone", "--", fmt.Sprintf("%s@%d", m.url, m.peg), ".")
+		if err != nil && !HasCode(err, "155015") {
+			return err
 		}
-	}, "merge", "--dry-run", "--accept", "postpone", "--", from, ".")
-	return keys(touched), err
+		if kerr := w.mergeConflicts(ctx, s, m); kerr != nil || err == nil {
+			return kerr
+		}
+	}
+	return fmt.Errorf("internal error: svn merge finds no end in %d rounds", rounds)
 }
 
-// show puts the live files at paths, and below them, in the place of the
-// stand-ins, for svn to merge into.
-func (s *stage) show(rels []string) error {
+// show makes the stage what svn merge has to see: the live files that it may
+// touch, and stand-ins for the rest.
+func (s *stage) show(in *incoming) error {
+	if err := s.fill(in.touches); err != nil {
+		return err
+	}
 	for rel := range s.copy.record().all() {
-		if len(rels) == 0 || !covers(rels, rel) {
+		if !in.touches(rel) {
 			continue
 		}
-		if err := s.takeMine(rel); err != nil {
+		if err := s.takeMine(rel); err != nil && !errors.Is(err, fs.ErrNotExist) { // uncommitted: refused later
 			return fmt.Errorf("%q: %w", joinPath(s.path, rel), cause(err))
 		}
 	}
 	return nil
 }
 
-// uncommitted refuses local changes at what a merge touches.
-func uncommitted(c *Copy, local map[string]*Entry, touched []string) error {
+// uncommitted refuses local changes at what the merge touches, and directories
+// above it that are not there.
+func (m *merging) uncommitted(local map[string]*Entry) error {
 	var names []string
 	for rel, e := range local {
-		if len(touched) > 0 && covers(touched, rel) && e.Status != Unversioned && (e.Status != Normal || len(e.Properties) > 0) {
+		if rel == "" || e.Status == Unversioned || e.Status == Normal && len(e.Properties) == 0 {
+			continue
+		}
+		below := func(told string) bool { return strings.HasPrefix(told, rel+"/") }
+		if m.touches(rel) || e.Status != Modified && e.Status != Normal && slices.ContainsFunc(keys(m.told), below) {
 			names = append(names, e.Path)
 		}
 	}
@@ -266,15 +320,14 @@ func workingOf(rec *record, rel string) *state {
 	return s
 }
 
-// planWorking plans to place what the stage's working copy has at paths and
-// below them, "" being the root alone.
-func (p *planner) planWorking(rels []string) error {
+// planWorking plans to place what the stage's working copy has at the paths
+// that touches names.
+func (p *planner) planWorking(touches func(rel string) bool) error {
 	p.begin()
-	below := slices.DeleteFunc(slices.Clone(rels), func(rel string) bool { return rel == "" })
 	all := map[string]bool{}
 	for _, rec := range []*record{p.old, p.new} {
 		for rel := range rec.all() {
-			if len(below) > 0 && covers(below, rel) || slices.Contains(rels, rel) {
+			if touches(rel) {
 				all[rel] = true
 			}
 		}

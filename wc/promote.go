@@ -204,11 +204,12 @@ func (pr *Promotion) log(ctx context.Context, url string, from []int64) ([]LogEn
 	return entries, nil
 }
 
-// touched is what a revision has changed on the branch at url, with paths
-// relative to it. What was done to a directory above the branch was done to
-// the branch, "".
-func (pr *Promotion) touched(e LogEntry, url string) (found []LogPath) {
-	branch := pr.copy.pathOf(url)
+// touched is what a revision has changed on the branch at url.
+func (pr *Promotion) touched(e LogEntry, url string) []LogPath { return e.below(pr.copy.pathOf(url)) }
+
+// below is what a revision has changed on a branch, with paths relative to it.
+// What was done to a directory above the branch was done to the branch, "".
+func (e *LogEntry) below(branch string) (found []LogPath) {
 	for _, p := range e.Paths {
 		at := strings.TrimPrefix(p.Path, "/")
 		switch {
