@@ -237,7 +237,12 @@ func (w *Work) mergeRanges(ctx context.Context, s *stage, m *merging) error {
 	const rounds = 1000 // each merges at least one range
 	for range rounds {
 		_, err := s.svn(ctx, m.tell, "merge", "--accept", "postpone", "--", fmt.Sprintf("%s@%d", m.url, m.peg), ".")
-		if err != nil && !HasCode(err, "155015") {
+		switch {
+		case HasCode(err, "195016") && !m.in.all:
+			return errUnforeseen // the other branch has all of this one: svn wants no local change, and takes stand-ins for it
+		case HasCode(err, "195016"):
+			return Hint(Refuse("%w", err), "rootwc commit what is not committed, then again")
+		case err != nil && !HasCode(err, "155015"):
 			return err
 		}
 		if kerr := w.mergeConflicts(ctx, s, m); kerr != nil || err == nil {
