@@ -354,15 +354,26 @@ func ofThisHost(rel string) bool {
 }
 
 // current refuses when the working copy is behind its own branch at what is
-// carried: its texts are what is sent.
+// carried, since its texts are what is sent, and when a text is withheld.
 func (pr *Promotion) current(our []LogEntry) error {
 	rec := pr.copy.record()
 	behind := func(rel string) error {
 		return Hint(Refuse("cannot promote %q: the working copy is not up to date there", pr.copy.path(rel)), "rootwc update, then promote")
 	}
 	for rel, d := range pr.carry {
-		if s := stateOf(rec, rel); (s == nil) != (d.deleted && !d.added) {
+		s := stateOf(rec, rel)
+		if (s == nil) != (d.deleted && !d.added) {
 			return behind(rel)
+		}
+		if s == nil || s.kind != metadata.File {
+			continue
+		}
+		l, err := pr.work.tree.look(pr.copy, rel)
+		if err != nil {
+			return fmt.Errorf("cannot promote %q: %w", pr.copy.path(rel), cause(err))
+		}
+		if l.exists && pr.work.tree.withholds(&l.values) {
+			return Refuse("cannot promote %q: its content is withheld here, the branch may have an older one", pr.copy.path(rel))
 		}
 	}
 	for _, e := range our {

@@ -1,6 +1,7 @@
 package wc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -150,6 +151,9 @@ func (w *Work) planSide(ctx context.Context, s *stage, c *Copy, rel string, conf
 		if err := s.root.RemoveAll(rel); err != nil {
 			return err
 		}
+		if link, isLink := bytes.CutPrefix(text, []byte(linkText)); isLink && side == "base" && linkAt(c.record(), rel) {
+			return s.root.Symlink(string(link), rel)
+		}
 		return s.root.WriteFile(rel, text, 0o600)
 	})
 	if err != nil {
@@ -170,6 +174,12 @@ func (w *Work) planSide(ctx context.Context, s *stage, c *Copy, rel string, conf
 	}
 	plan.add(step{Act: actPut, Rel: rel, Expect: l.identity(), Want: &want})
 	return plan, nil
+}
+
+// linkAt says whether the working copy has a symlink at rel.
+func linkAt(rec *record, rel string) bool {
+	w := workingOf(rec, rel)
+	return w != nil && w.kind == metadata.Symlink
 }
 
 // adopt keeps the live path as it is: when the repository has it no more, it
