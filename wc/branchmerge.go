@@ -35,7 +35,8 @@ func (w *Work) MergeBranch(ctx context.Context, c *Copy, opt MergeOptions) (*Res
 	if err != nil {
 		return nil, err
 	}
-	if err := w.mergeable(c); err != nil {
+	stale, err := w.mergeable(c)
+	if err != nil {
 		return nil, err
 	}
 	info, err := w.tree.Client.Info(ctx, c.user, url, "")
@@ -84,6 +85,11 @@ func (w *Work) MergeBranch(ctx context.Context, c *Copy, opt MergeOptions) (*Res
 		}
 	}
 	fault.At("conflict-stored")
+	for _, path := range stale {
+		if !slices.ContainsFunc(r.Conflicts, func(k *Conflict) bool { return k.Path == path }) {
+			p.Ends = append(p.Ends, path)
+		}
+	}
 	return r, w.placeAndReport(p, r)
 }
 
@@ -161,25 +167,31 @@ func (s *stage) noteMerged(ctx context.Context, url string, revisions []int64) e
 	return groups.apply(ctx, s)
 }
 
-// mergeable refuses working copies into which nothing can be merged.
-func (w *Work) mergeable(c *Copy) error {
+// mergeable refuses working copies into which nothing can be merged. stale are
+// conflicts of a merge that was cut off before it was recorded.
+func (w *Work) mergeable(c *Copy) (stale []string, err error) {
 	waiting, err := w.tree.State.conflicts()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for path := range waiting {
-		if at, _ := w.tree.CopyOf(path); at == c {
-			return Hint(Refuse("cannot merge into %q: %q is in conflict", c.dir, path), "rootwc resolve %s, then again", path)
+	_, merged := changedProperty(c.record().root, propMergeinfo)
+	for path, k := range waiting {
+		if at, _ := w.tree.CopyOf(path); at != c {
+			continue
 		}
+		if k.Merged == nil || merged {
+			return nil, Hint(Refuse("cannot merge into %q: %q is in conflict", c.dir, path), "rootwc resolve %s, then again", path)
+		}
+		stale = append(stale, path)
 	}
 	low, high, switched := c.revisions()
 	if switched {
-		return Refuse("cannot merge into %q: part of it is switched to another branch, or incomplete", c.dir)
+		return nil, Refuse("cannot merge into %q: part of it is switched to another branch, or incomplete", c.dir)
 	}
 	if low != high {
-		return Hint(Refuse("cannot merge into %q: it is at revisions %d to %d", c.dir, low, high), "rootwc update, then again")
+		return nil, Hint(Refuse("cannot merge into %q: it is at revisions %d to %d", c.dir, low, high), "rootwc update, then again")
 	}
-	return nil
+	return stale, nil
 }
 
 // Mixed says whether paths of the working copy are at different revisions, as
