@@ -71,7 +71,7 @@ func branchIn(parts []string) (from, depth int) {
 		switch more := i+1 < len(parts); {
 		case parts[i] == branchesWord && more, parts[i] == hostsWord && more:
 			return i, 2
-		case parts[i] == trunkWord && (i == 0 || parts[i-1] != hostsWord):
+		case parts[i] == trunkWord && (i == 0 || parts[i-1] != hostsWord && parts[i-1] != branchesWord):
 			return i, 1
 		}
 	}
