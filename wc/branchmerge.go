@@ -174,7 +174,8 @@ func (w *Work) mergeable(c *Copy) (stale []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, merged := changedProperty(c.record().root, propMergeinfo)
+	root := c.record().root
+	merged := root.props()[propMergeinfo] != root.baseProps()[propMergeinfo]
 	for path, k := range waiting {
 		if at, _ := w.tree.CopyOf(path); at != c {
 			continue

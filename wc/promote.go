@@ -96,8 +96,12 @@ func (pr *Promotion) committed(ctx context.Context) error {
 	if c.asked != nil {
 		return Refuse("working copy %q: %w", c.dir, c.asked.why)
 	}
-	if _, ok := changedProperty(c.record().root, propMergeinfo); ok {
+	root := c.record().root
+	switch changed := changedNames(root.baseProps(), root.props()); {
+	case slices.Contains(changed, propMergeinfo):
 		return Hint(Refuse("cannot promote: a merge into %q is not committed", c.dir), "rootwc commit, then promote")
+	case len(changed) > 0: // they would go with the record of the promotion
+		return Hint(Refuse("cannot promote: property %s of %q is not committed", strings.Join(changed, ", "), c.dir), "rootwc commit, then promote")
 	}
 	entries, err := w.tree.Status(ctx, StatusOptions{Paths: pr.opt.Paths})
 	if err != nil {
@@ -121,13 +125,6 @@ func (pr *Promotion) committed(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// changedProperty is the local value of a property that differs from the
-// recorded one.
-func changedProperty(n *node, name string) (value string, changed bool) {
-	value = n.props()[name]
-	return value, value != n.baseProps()[name]
 }
 
 // compare asks the server what the branches have that the other has not.

@@ -53,7 +53,7 @@ func (pr *Promotion) Run(ctx context.Context, message string) (done Promoted, er
 		return done, nil
 	}
 	if done.Recorded, err = pr.record(ctx, revisions); err != nil {
-		return done, Hint(Partial("cannot record the promotion on %s: %w", pr.From, err), "mend that, then: rootwc promote %s", orDot(pr.copy.Path))
+		return done, Hint(Partial("cannot record the promotion on %s: %w", pr.From, err), "rootwc update, then the same again: it only records")
 	}
 	return done, nil
 }
@@ -103,7 +103,7 @@ func (pr *Promotion) words(message string) string {
 	}
 	fmt.Fprintf(&b, "Promoted from /%s:\n", pr.copy.pathOf(pr.From))
 	for _, e := range pr.Revisions {
-		first, _, _ := strings.Cut(e.Message, "\n")
+		first, _, _ := strings.Cut(strings.ReplaceAll(e.Message, "\r", "\n"), "\n") // svn takes no CR in a message
 		fmt.Fprintf(&b, "r%d (%s): %s\n", e.Revision, e.Author, first)
 	}
 	return b.String()

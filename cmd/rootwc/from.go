@@ -38,11 +38,8 @@ func (c *updateCmd) from(a *app) (err error) {
 			return err
 		}
 	}
-	if !c.DryRun {
-		t.ReloadNames()
-		if _, err := w.ApplyWithheld(withheld); err != nil {
-			return err
-		}
+	if err := u.follow(withheld); err != nil {
+		return err
 	}
 	return incomplete("update", u.results)
 }
@@ -93,10 +90,11 @@ func (u *updater) merge(cp *wc.Copy, from string) error {
 	if len(u.failed) > 0 {
 		return u.failed[0]
 	}
-	if r := u.results[len(u.results)-1]; !r.Complete() {
+	updated := u.results[len(u.results)-1]
+	if len(updated.Conflicts) > 0 {
+		u.app.warn("nothing was merged%s: resolve what the update has brought, then again", intoCopy(cp.Path))
 		return nil
 	}
-	changed := len(u.results[len(u.results)-1].Changes) > 0
 	if !u.dryRun && cp.Mixed() { // as after a commit: svn merges into one revision only
 		if err := u.one(cp, wc.UpdateOptions{Files: true}); err != nil {
 			return err
@@ -104,7 +102,7 @@ func (u *updater) merge(cp *wc.Copy, from string) error {
 	}
 	r, err := u.work.MergeBranch(u.app.ctx, cp, wc.MergeOptions{From: from, DryRun: u.dryRun})
 	if err != nil {
-		if changed && !u.dryRun {
+		if len(updated.Changes) > 0 && !u.dryRun {
 			return wc.Partial("updated, not merged: %w", err)
 		}
 		return err

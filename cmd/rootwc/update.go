@@ -50,13 +50,8 @@ func (c *updateCmd) Run(a *app) (err error) {
 	if err := u.externals(); err != nil {
 		return err
 	}
-	if !c.DryRun {
-		t.ReloadNames()
-		t.BadPage = nil // it may have been mended, or come
-		a.describe(t)
-		if _, err := w.ApplyWithheld(withheld); err != nil {
-			return err
-		}
+	if err := u.follow(withheld); err != nil {
+		return err
 	}
 	if len(u.failed) > 0 {
 		return wc.Partial("cannot update everything: %w", joined(u.failed))
@@ -88,6 +83,19 @@ type updater struct {
 	results  []*wc.Result
 	failed   []error
 	tried    map[string]bool // externals that were looked at
+}
+
+// follow takes over what came with the files: names, the description, the list
+// of withheld files.
+func (u *updater) follow(withheld wc.WithheldList) error {
+	if u.dryRun {
+		return nil
+	}
+	u.tree.ReloadNames()
+	u.tree.BadPage = nil // it may have been mended, or come
+	u.app.describe(u.tree)
+	_, err := u.work.ApplyWithheld(withheld)
+	return err
 }
 
 func (u *updater) one(c *wc.Copy, opt wc.UpdateOptions) error {
