@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
-	"sort"
-	"strconv"
 	"strings"
 
 	"rootwc/wc/metadata"
@@ -50,10 +47,6 @@ type Promotion struct {
 	top    map[int64]bool // revisions that touch the branch's own directory
 	unsure []int64        // promotions from here that this branch does not record yet
 }
-
-// promotedFrom is the revision property of a promotion: the path of the branch
-// that it came from, "@", and the revision up to which it did.
-const promotedFrom = "rootwc:promoted"
 
 // Empty says that there is nothing to send and nothing to record.
 func (pr *Promotion) Empty() bool { return len(pr.carry) == 0 && len(pr.unsure) == 0 }
@@ -201,29 +194,6 @@ func (pr *Promotion) log(ctx context.Context, url string, from []int64) ([]LogEn
 	return entries, nil
 }
 
-// touched is what a revision has changed on the branch at url.
-func (pr *Promotion) touched(e LogEntry, url string) []LogPath { return e.below(pr.copy.pathOf(url)) }
-
-// below is what a revision has changed on a branch, with paths relative to it.
-// What was done to a directory above the branch was done to the branch, "".
-func (e *LogEntry) below(branch string) (found []LogPath) {
-	for _, p := range e.Paths {
-		at := strings.TrimPrefix(p.Path, "/")
-		switch {
-		case at == branch, strings.HasPrefix(branch, at+"/") && p.Action != "M":
-			p.Path = ""
-		case branch == "":
-			p.Path = at
-		case strings.HasPrefix(at, branch+"/"):
-			p.Path = at[len(branch)+1:]
-		default:
-			continue
-		}
-		found = append(found, p)
-	}
-	return found
-}
-
 // lacks refuses when the other branch has changes at the paths that this one
 // has not; missing says that it has any, wherever. Promotions from here that
 // this branch does not record were cut off before they could be.
@@ -252,102 +222,6 @@ func (pr *Promotion) lacks(their []LogEntry, eligible []int64) (missing bool, er
 // to a directory above them if that came or went.
 func (pr *Promotion) concerns(at LogPath) bool {
 	return covers(pr.paths, at.Path) || at.Action != "M" && slices.ContainsFunc(pr.paths, func(p string) bool { return covers([]string{at.Path}, p) })
-}
-
-// promotedFrom tells a promotion from the branch at a path, and up to which
-// revision of it.
-func (e *LogEntry) promotedFrom(branch string) (upTo int64, own bool) {
-	i := strings.LastIndexByte(e.Properties[promotedFrom], '@')
-	if i < 0 || e.Properties[promotedFrom][:i] != branch {
-		return 0, false
-	}
-	upTo, err := strconv.ParseInt(e.Properties[promotedFrom][i+1:], 10, 64)
-	return upTo, err == nil
-}
-
-// choose takes the differences at the paths, but for what belongs to this host.
-func (pr *Promotion) choose(found map[string]*difference) {
-	pr.carry = map[string]*difference{}
-	var out []string
-	for rel, d := range found {
-		if rel == "" || !covers(pr.paths, rel) {
-			continue
-		}
-		if why := pr.stays(rel, d); why != "" && !slices.Contains(pr.paths, rel) {
-			out = append(out, rel)
-			pr.LeftOut = append(pr.LeftOut, Refused{pr.copy.path(rel), why})
-			continue
-		}
-		pr.carry[rel] = d
-	}
-	for _, rel := range out { // the directory that it is in does not go, either
-		for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
-			if d := pr.carry[dir]; d != nil && d.deleted {
-				delete(pr.carry, dir)
-			}
-		}
-	}
-	for rel := range pr.carry { // a new file needs the directories above it
-		for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
-			if d := found[dir]; d != nil && d.added {
-				pr.carry[dir] = d
-			}
-		}
-	}
-	for rel, d := range pr.carry {
-		pr.Changes = append(pr.Changes, Change{Letter: d.letter(), Path: pr.copy.path(rel)})
-	}
-	sort.Slice(pr.Changes, func(i, j int) bool { return pr.Changes[i].Path < pr.Changes[j].Path })
-	sort.Slice(pr.LeftOut, func(i, j int) bool { return pr.LeftOut[i].Path < pr.LeftOut[j].Path })
-}
-
-func (d *difference) letter() byte {
-	switch {
-	case d.added && d.deleted:
-		return 'R'
-	case d.added:
-		return 'A'
-	case d.deleted:
-		return 'D'
-	}
-	return 'M'
-}
-
-// stays says why a path is not promoted with a directory above it: it tells
-// about this host, or others may not read it.
-func (pr *Promotion) stays(rel string, d *difference) string {
-	if pr.copy.Path == "" && ofThisHost(rel) {
-		return "it belongs to this host; name it to promote it"
-	}
-	s := stateOf(pr.copy.record(), rel)
-	if d.deleted && !d.added || s == nil || s.kind != metadata.File {
-		return ""
-	}
-	t := pr.work.tree
-	v, _, _ := metadata.Wanted(propLookup(s.props), svnKind(s.kind), pr.copy.defaultsAt(rel), t.Names)
-	if v.Mode&0o004 == 0 {
-		return "others may not read it; name it to promote it"
-	}
-	return ""
-}
-
-// hostFiles are what is another on every machine: rootwc's own pages, names,
-// keys, disks. hostname(5), machine-id(5), fstab(5), crypttab(5), mdadm.conf(5),
-// interfaces(5), hwclock(8), sshd(8).
-var hostFiles = []string{
-	".rootwc", "etc/hostname", "etc/mailname", "etc/machine-id", "etc/machine-info", "etc/hosts", "etc/fstab", "etc/crypttab", "etc/adjtime",
-	"etc/mdadm.conf", "etc/mdadm/mdadm.conf", "etc/network/interfaces", "etc/ssh/ssh_host_*", "etc/udev/rules.d/70-persistent-*",
-}
-
-func ofThisHost(rel string) bool {
-	return slices.ContainsFunc(hostFiles, func(pattern string) bool {
-		for at := rel; at != ""; at = parentOf(at) {
-			if ok, _ := path.Match(pattern, at); ok {
-				return true
-			}
-		}
-		return false
-	})
 }
 
 // current refuses when the working copy is behind its own branch at what is
@@ -381,60 +255,4 @@ func (pr *Promotion) current(our []LogEntry) error {
 		}
 	}
 	return nil
-}
-
-// carried are the revisions of this branch that are on the way: those that
-// have changed what is carried since it was promoted the last time.
-func (pr *Promotion) carried(our []LogEntry, eligible []int64, their []LogEntry) (found []LogEntry) {
-	last := map[string]int64{} // up to which revision each path was promoted
-	for _, e := range their {
-		if upTo, own := e.promotedFrom(pr.copy.summary.Path); own {
-			for _, at := range pr.touched(e, pr.To) {
-				last[at.Path] = max(last[at.Path], upTo)
-			}
-		}
-	}
-	for _, e := range our {
-		news := func(at LogPath) bool { return pr.carry[at.Path] != nil && e.Revision > last[at.Path] }
-		if slices.Contains(eligible, e.Revision) && slices.ContainsFunc(pr.touched(e, pr.From), news) {
-			found = append(found, e)
-		}
-	}
-	sort.Slice(found, func(i, j int) bool { return found[i].Revision < found[j].Revision })
-	return found
-}
-
-// wholly are the eligible revisions, from the oldest on, of which the other
-// branch has everything after the promotion. Those that touch the branch's own
-// directory are noted: its properties are not carried.
-func (pr *Promotion) wholly(our []LogEntry, eligible []int64, found map[string]*difference) []int64 {
-	var remains []string
-	for rel := range found {
-		if rel != "" && pr.carry[rel] == nil {
-			remains = append(remains, rel)
-		}
-	}
-	open := map[int64]bool{}
-	pr.top = map[int64]bool{}
-	for _, e := range our {
-		for _, at := range pr.touched(e, pr.From) {
-			if at.Path == "" {
-				pr.top[e.Revision] = true
-				continue
-			}
-			touches := func(r string) bool { return covers([]string{at.Path}, r) || covers([]string{r}, at.Path) }
-			open[e.Revision] = open[e.Revision] || slices.ContainsFunc(remains, touches)
-		}
-	}
-	return before(eligible, open)
-}
-
-// before are the revisions up to the first of those that stop them.
-func before(revisions []int64, stop map[int64]bool) []int64 {
-	for i, r := range revisions {
-		if stop[r] {
-			return revisions[:i]
-		}
-	}
-	return revisions
 }
