@@ -22,7 +22,8 @@ type MergeOptions struct {
 // its merge tracking runs in a stage, the result is placed as an update is. It
 // is left uncommitted, with the mergeinfo, as svn leaves it: a person looks at
 // what comes to this host from others, resolves, tests, and commits it as one
-// revision that can be reverted as one; until then rootwc revert undoes it.
+// revision that can be reverted as one. Until then rootwc revert undoes it, new
+// files staying as svn revert leaves them.
 //
 // The working copy must be at one revision, which [Work.Update] brings it to.
 // Uncommitted changes at a path that the merge changes are refused before
@@ -133,7 +134,7 @@ func (w *Work) eligible(ctx context.Context, c *Copy, url string, peg int64) (*m
 	if len(revisions) == 0 {
 		return nil, nil
 	}
-	entries, err := w.tree.Client.Log(ctx, c.user, "--verbose", "--with-revprop", promotedFrom, "--revision", fmt.Sprintf("%d:%d", revisions[0], peg), "--", fmt.Sprintf("%s@%d", url, peg))
+	entries, err := w.tree.Client.Log(ctx, c.user, "--verbose", "--with-revprop", promotionMark, "--revision", fmt.Sprintf("%d:%d", revisions[0], peg), "--", fmt.Sprintf("%s@%d", url, peg))
 	if err != nil {
 		return nil, fmt.Errorf("cannot merge into %q: %w", c.dir, err)
 	}

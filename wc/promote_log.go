@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// promotedFrom is the revision property of a promotion: the path of the branch
+// promotionMark is the revision property of a promotion: the path of the branch
 // that it came from, "@", and the revision up to which it did.
-const promotedFrom = "rootwc:promoted"
+const promotionMark = "rootwc:promoted"
 
 // promotedFrom tells a promotion from the branch at a path, and up to which
 // revision of it.
 func (e *LogEntry) promotedFrom(branch string) (upTo int64, own bool) {
-	i := strings.LastIndexByte(e.Properties[promotedFrom], '@')
-	if i < 0 || e.Properties[promotedFrom][:i] != branch {
+	i := strings.LastIndexByte(e.Properties[promotionMark], '@')
+	if i < 0 || e.Properties[promotionMark][:i] != branch {
 		return 0, false
 	}
-	upTo, err := strconv.ParseInt(e.Properties[promotedFrom][i+1:], 10, 64)
+	upTo, err := strconv.ParseInt(e.Properties[promotionMark][i+1:], 10, 64)
 	return upTo, err == nil
 }
 

@@ -78,7 +78,7 @@ func (pr *Promotion) send(ctx context.Context, message string) (revision int64, 
 		return 0, err
 	}
 	from := pr.copy.pathOf(pr.From) + "@" + strconv.FormatInt(pr.peg, 10)
-	out, err := s.svn(ctx, nil, "commit", "--file", text, "--force-log", "--encoding", "UTF-8", "--with-revprop", promotedFrom+"="+from)
+	out, err := s.svn(ctx, nil, "commit", "--file", text, "--force-log", "--encoding", "UTF-8", "--with-revprop", promotionMark+"="+from)
 	if err != nil {
 		return 0, err
 	}
