@@ -24,6 +24,9 @@ type Conflict struct {
 	// Package names the package whose version theirs is, beside mine, the
 	// person's; "" where theirs is the repository's.
 	Package string `json:"package,omitempty"`
+	// Merged is there when the conflict is with another branch: "theirs" is that
+	// branch's, which the working copy's own branch does not record.
+	Merged *mergedSide `json:"merged,omitempty"`
 
 	dir   string
 	sides map[string][]byte // base, mine and theirs on the way to storeConflict

@@ -104,8 +104,7 @@ func (p *planner) wanted(rec *record, s *state, rel string) metadata.Values {
 // plan compares the two records and fills steps and clashes, in an order that
 // can be carried out.
 func (p *planner) plan() error {
-	p.steps, p.clashes, p.replaced, p.notes = nil, nil, nil, nil
-	p.blocked, p.making, p.properties = map[string]string{}, map[string]bool{}, map[string][]string{}
+	p.begin()
 	rels := map[string]bool{}
 	for rel := range p.new.all() {
 		rels[rel] = true
@@ -151,6 +150,12 @@ func (p *planner) plan() error {
 	return nil
 }
 
+// begin forgets an earlier plan.
+func (p *planner) begin() {
+	p.steps, p.clashes, p.replaced, p.notes = nil, nil, nil, nil
+	p.blocked, p.making, p.properties = map[string]string{}, map[string]bool{}, map[string][]string{}
+}
+
 // clashWords says what svn could not merge.
 func (p *planner) clashWords(rel string) string {
 	was, is := stateOf(p.old, rel), stateOf(p.new, rel)
@@ -184,6 +189,19 @@ func (p *planner) refuse(rel, why string) {
 // one plans one path whose record changes.
 func (p *planner) one(rel string, was, is *state) error {
 	if is != nil {
+		if p.new.node(rel).top().opDepth > 0 && p.old != nil {
+			return nil // scheduled here for something else; svn has merged the two
+		}
+	} else if n := p.new.node(rel); n != nil && n.top().opDepth > 0 && n.visible() {
+		return nil
+	}
+	return p.change(rel, was, is)
+}
+
+// change plans the way of one path from what the working copy had to what it
+// is to have; nil for nothing.
+func (p *planner) change(rel string, was, is *state) error {
+	if is != nil {
 		if why := unsafeName(rel); why != "" {
 			p.refuse(rel, why)
 			return nil
@@ -192,11 +210,6 @@ func (p *planner) one(rel string, was, is *state) error {
 			p.refuse(rel, "rootwc's own state")
 			return nil
 		}
-		if p.new.node(rel).top().opDepth > 0 && p.old != nil {
-			return nil // scheduled here for something else; svn has merged the two
-		}
-	} else if n := p.new.node(rel); n != nil && n.top().opDepth > 0 && n.visible() {
-		return nil
 	}
 	if is == nil && p.beyond(rel) {
 		return nil

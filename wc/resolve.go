@@ -1,6 +1,7 @@
 package wc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -120,6 +121,9 @@ func (w *Work) planResolution(ctx context.Context, s *stage, c *Copy, rel string
 		plan := &planner{tree: w.tree, stage: s, live: s.live, path: s.path}
 		return plan, w.adopt(ctx, s, c, rel)
 	case "theirs":
+		if conflict.Merged != nil {
+			return w.planMerged(ctx, s, c, rel, conflict)
+		}
 		if conflict.Recorded { // the record has it: restore the text from there
 			if err := s.svnTargets(ctx, []string{rel}, "revert", "--quiet", "--recursive"); err != nil {
 				return nil, err
@@ -195,6 +199,9 @@ func (w *Work) putText(s *stage, rel string, text []byte) (*planner, error) {
 		if err := errors.Join(s.root.RemoveAll(rel), s.mkdirs(parentOf(rel))); err != nil {
 			return err
 		}
+		if link, isLink := bytes.CutPrefix(text, []byte(linkText)); isLink && side == "base" && linkAt(c.record(), rel) {
+			return s.root.Symlink(string(link), rel)
+		}
 		return s.root.WriteFile(rel, text, 0o600)
 	})
 	if err != nil {
@@ -215,6 +222,12 @@ func (w *Work) putText(s *stage, rel string, text []byte) (*planner, error) {
 	}
 	plan.add(step{Act: actPut, Rel: rel, Expect: l.identity(), Want: &want})
 	return plan, nil
+}
+
+// linkAt says whether the working copy has a symlink at rel.
+func linkAt(rec *record, rel string) bool {
+	w := workingOf(rec, rel)
+	return w != nil && w.kind == metadata.Symlink
 }
 
 // adopt keeps the live path as it is: when the repository has it no more, it

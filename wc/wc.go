@@ -231,9 +231,13 @@ func (t *Tree) Exists(path string) bool {
 	return len(names) > 0
 }
 
-// Known says whether something is at path, or under version control there.
+// Known says whether something is at path, under version control there, or in
+// conflict.
 func (t *Tree) Known(path string) bool {
 	if _, err := t.fs.Lstat(orDot(path)); err == nil {
+		return true
+	}
+	if _, err := os.Lstat(filepath.Join(t.State.conflictDir(path), conflictFile)); err == nil {
 		return true
 	}
 	c, rel := t.CopyOf(path)

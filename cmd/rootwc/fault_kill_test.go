@@ -328,6 +328,61 @@ echo x > home/anna/new; chown $A:$A home/anna/new
 		},
 	},
 	{
+		name:  "promote",
+		args:  []string{"promote", "--to", "^/trunk", "home/anna/notes", "home/anna/new", "home/anna/old"},
+		again: []int{2}, // home/anna/old is nowhere by then
+		world: func(t *testing.T, w *faultWorld) {
+			faultBranches(t, w)
+			w.sh(t, `
+cd root/home/anna
+sed -i s/two/TWO/ notes
+echo new > new; chown $A:$A new
+rm old
+echo 'plan 2' > papers/plan
+`)
+			w.do(t, "add", "home/anna/new")
+			w.do(t, "commit", "-m", "for all, and for this host")
+		},
+		check: func(t *testing.T, w *faultWorld) {
+			got := w.sh(t, "svn list $S/repo2/trunk; svn cat $S/repo2/trunk/notes; svn cat $S/repo2/trunk/papers/plan")
+			if want := "new\nnotes\npapers/\none\nTWO\nthree\nfour\nfive\nsix\nseven\nplan 1\n"; got != want {
+				t.Errorf("the trunk has\n%s\nwant\n%s", got, want)
+			}
+		},
+	},
+	{
+		name:  "update-from",
+		args:  []string{"update", "--from", "^/trunk", "home/anna"},
+		exit:  4, // papers/plan is in conflict
+		again: []int{3},
+		world: func(t *testing.T, w *faultWorld) {
+			faultBranches(t, w)
+			w.sh(t, `
+svn checkout -q $S/repo2/trunk peer
+cd peer
+sed -i s/six/SIX/ notes; svn propset -q svn:unix-mode 0600 notes
+echo new > new; svn add -q new
+svn delete -q old
+echo 'plan of all' > papers/plan
+svn commit -q -m 'the trunk'
+cd ..
+rm -rf peer
+chown -R $A:$A repo2
+cd root/home/anna
+sed -i s/two/TWO/ notes
+echo 'plan of the host' > papers/plan
+`)
+			w.do(t, "commit", "-m", "this host")
+			w.do(t, "update", "home/anna")
+		},
+		want: map[string]string{
+			"home/anna/notes":       `file 0600 ANNA:ANNA "one\nTWO\nthree\nfour\nfive\nSIX\nseven\n"`,
+			"home/anna/new":         `file 0644 ANNA:ANNA "new\n"`,
+			"home/anna/old":         ``,
+			"home/anna/papers/plan": `file 0644 ANNA:ANNA "plan of the host\n"`,
+		},
+	},
+	{
 		name:  "externals-add",
 		comes: true,
 		args:  []string{"externals", "add", "^/data", "srv/more"},
@@ -401,6 +456,17 @@ svn commit -q -m 'anna from elsewhere' peer
 rm -rf peer
 chown -R $A:$A repo2
 `)
+}
+
+// faultBranches makes what home/anna comes from a branch of a common one.
+func faultBranches(t *testing.T, w *faultWorld) {
+	t.Helper()
+	faultMachine(t, w, "clear")
+	w.sh(t, `
+svn copy -q -m 'in common' $S/repo2/anna $S/repo2/trunk
+chown -R $A:$A repo2
+`)
+	w.do(t, "update")
 }
 
 // faultConflicts leaves three conflicts to be resolved.

@@ -36,6 +36,7 @@ type grammar struct {
 	Ignore      ignoreCmd      `cmd:"" help:"Ignore unversioned paths, or tell why one is ignored."`
 	Commit      commitCmd      `cmd:"" aliases:"ci" help:"Send changes to the repository, one revision for each repository."`
 	Update      updateCmd      `cmd:"" aliases:"up" help:"Bring changes from the repository."`
+	Promote     promoteCmd     `cmd:"" help:"Carry committed changes from this host's branch to the common one."`
 	Revert      revertCmd      `cmd:"" help:"Put paths back to what was last committed."`
 	Restore     restoreCmd     `cmd:"" help:"Bring back a path as it was at a date or revision."`
 	Log         logCmd         `cmd:"" help:"Show the revisions of the machine or of a path."`

@@ -10,12 +10,16 @@ import (
 type updateCmd struct {
 	Paths    []string `arg:"" optional:"" help:"Only the working copies at or below these."`
 	Revision string   `short:"r" help:"Bring the root to this revision: a number, HEAD or {DATE}." placeholder:"REV"`
+	From     string   `help:"Then merge this branch into the root's working copy, or those named: a URL, ^/PATH, or trunk, branches/NAME, hosts/NAME beside this one." placeholder:"BRANCH"`
 	Emptying bool     `help:"Even when it takes most of the files away; refused otherwise."`
 	DryRun   bool     `name:"dry-run" help:"Fetch and merge, but only say what would change."`
 }
 
 // Run brings every working copy below the root up to date.
 func (c *updateCmd) Run(a *app) (err error) {
+	if c.From != "" {
+		return c.from(a)
+	}
 	if err := checkRevision(c.Revision); err != nil {
 		return err
 	}
@@ -47,13 +51,8 @@ func (c *updateCmd) Run(a *app) (err error) {
 	if err := u.externals(); err != nil {
 		return err
 	}
-	if !c.DryRun {
-		t.ReloadNames()
-		t.BadPage = nil // it may have been mended, or come
-		a.describe(t)
-		if _, err := w.ApplyWithheld(withheld); err != nil {
-			return err
-		}
+	if err := u.follow(withheld); err != nil {
+		return err
 	}
 	if len(u.failed) > 0 {
 		return wc.Partial("cannot update everything: %w", joined(u.failed))
@@ -104,6 +103,19 @@ func (u *updater) ask(revision string) {
 
 // wants says whether a path is among those that were named.
 func (u *updater) wants(path string) bool { return len(u.paths) == 0 || within(u.paths, path) }
+
+// follow takes over what came with the files: names, the description, the list
+// of withheld files.
+func (u *updater) follow(withheld wc.WithheldList) error {
+	if u.dryRun {
+		return nil
+	}
+	u.tree.ReloadNames()
+	u.tree.BadPage = nil // it may have been mended, or come
+	u.app.describe(u.tree)
+	_, err := u.work.ApplyWithheld(withheld)
+	return err
+}
 
 func (u *updater) one(c *wc.Copy, opt wc.UpdateOptions) error {
 	opt.DryRun, opt.Emptying = u.dryRun, u.emptying

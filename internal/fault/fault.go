@@ -17,6 +17,7 @@ var Points = []string{
 	"cleaned",         // the stage is removed, the journal still stands
 	"grafted",         // a first checkout's .svn is in place
 	"conflict-stored", // a conflict is kept, the merge is not taken back yet
+	"promoted",        // the common branch has a promotion, this one does not record it
 }
 
 // DatasetPoints are those of a dataset's flush and update.
