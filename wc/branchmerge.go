@@ -237,7 +237,7 @@ func (w *Work) merge(ctx context.Context, s *stage, m *merging) (*planner, error
 	if p.new, err = s.record(); err != nil {
 		return nil, err
 	}
-	p.names = w.tree.namesAfter(p.new, s)
+	p.names = w.tree.namesAfter(p.new, s, nil)
 	if err := as(s.user, func() error { return p.planWorking(m.touches) }); err != nil {
 		return nil, err
 	}

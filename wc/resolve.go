@@ -116,7 +116,7 @@ func (w *Work) planResolution(ctx context.Context, s *stage, c *Copy, rel string
 	}
 	switch accept {
 	case AcceptText:
-		return w.planText(ctx, s, c, rel, opt.Text)
+		return w.planText(ctx, s, c, rel, opt.Text, false)
 	case "working":
 		plan := &planner{tree: w.tree, stage: s, live: s.live, path: s.path}
 		return plan, w.adopt(ctx, s, c, rel)
@@ -159,12 +159,12 @@ func (w *Work) planSide(ctx context.Context, s *stage, c *Copy, rel string, conf
 	if err != nil {
 		return nil, err
 	}
-	return w.planText(ctx, s, c, rel, text)
+	return w.planText(ctx, s, c, rel, text, side == "base" && linkAt(c.record(), rel))
 }
 
 // planText is putText, and a path that the repository has no more is added again.
-func (w *Work) planText(ctx context.Context, s *stage, c *Copy, rel string, text []byte) (*planner, error) {
-	plan, err := w.putText(s, rel, text)
+func (w *Work) planText(ctx context.Context, s *stage, c *Copy, rel string, text []byte, link bool) (*planner, error) {
+	plan, err := w.putText(s, rel, text, link)
 	if err == nil && len(plan.steps) == 0 {
 		err = w.adopt(ctx, s, c, rel)
 	}
@@ -178,7 +178,7 @@ func (w *Work) planPackage(s *stage, rel string, conflict *Conflict, opt Resolve
 	case "working":
 		return &planner{tree: w.tree, stage: s, live: s.live, path: s.path}, nil
 	case AcceptText:
-		return w.putText(s, rel, opt.Text)
+		return w.putText(s, rel, opt.Text, false)
 	}
 	text, err := os.ReadFile(conflict.File(opt.Accept))
 	if errors.Is(err, os.ErrNotExist) {
@@ -187,20 +187,21 @@ func (w *Work) planPackage(s *stage, rel string, conflict *Conflict, opt Resolve
 	if err != nil {
 		return nil, err
 	}
-	return w.putText(s, rel, text)
+	return w.putText(s, rel, text, false)
 }
 
 var errNoBase = errors.New("there is no common base of both sides")
 
-// putText puts a text in place of the live file, when it differs.
-func (w *Work) putText(s *stage, rel string, text []byte) (*planner, error) {
+// putText puts a text in place of the live file, when it differs; link says that
+// svn's text of a symlink is to become one.
+func (w *Work) putText(s *stage, rel string, text []byte, link bool) (*planner, error) {
 	plan := &planner{tree: w.tree, stage: s, live: s.live, path: s.path, takeAll: true}
 	err := as(s.user, func() error {
 		if err := errors.Join(s.root.RemoveAll(rel), s.mkdirs(parentOf(rel))); err != nil {
 			return err
 		}
-		if link, isLink := bytes.CutPrefix(text, []byte(linkText)); isLink && side == "base" && linkAt(c.record(), rel) {
-			return s.root.Symlink(string(link), rel)
+		if target, isLink := bytes.CutPrefix(text, []byte(linkText)); isLink && link {
+			return s.root.Symlink(string(target), rel)
 		}
 		return s.root.WriteFile(rel, text, 0o600)
 	})
