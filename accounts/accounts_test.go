@@ -19,7 +19,7 @@ anna:x:1000:1000:Anna,,,:/home/anna:/bin/bash
 # a comment
 +::::::
 `),
-		Group: []byte("root:x:0:\ndaemon:x:1:\nadm:x:4:anna\npostfix:x:103:\npostdrop:x:104:\njobs:x:105:anna\nanna:x:1000:\n"),
+		Group:  []byte("root:x:0:\ndaemon:x:1:\nadm:x:4:anna\npostfix:x:103:\npostdrop:x:104:\njobs:x:105:anna\nanna:x:1000:\n"),
 		Shadow: []byte("root:$y$secret:19000::::::\nanna:!:19000::::::\n"),
 	}
 	theirs := Tables{
