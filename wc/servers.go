@@ -125,9 +125,9 @@ type awayError struct {
 
 func (e *awayError) Error() string {
 	if e.known {
-		return e.url + " cannot be reached: its server is away"
+		return e.url + " is out of reach: its server is away"
 	}
-	return fmt.Sprintf("%s cannot be reached: %v", e.url, e.err)
+	return fmt.Sprintf("%s is out of reach: %v", e.url, e.err)
 }
 
 func (e *awayError) Unwrap() error { return e.err }

@@ -60,7 +60,7 @@ func TestPersistGivesUp(t *testing.T) {
 		}
 		begin = time.Now()
 		err = s.Persist(t.Context(), "svn://host/other", nil, try)
-		if tries != len(pauses)+1 || !Unreachable(err) || !strings.HasPrefix(err.Error(), "svn://host/other cannot be reached") || time.Since(begin) > 0 {
+		if tries != len(pauses)+1 || !Unreachable(err) || !strings.HasPrefix(err.Error(), "svn://host/other is out of reach") || time.Since(begin) > 0 {
 			t.Errorf("after %v and %d tries: %v", time.Since(begin), tries, err)
 		}
 		fine := func() (bool, error) { return true, nil }
