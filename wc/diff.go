@@ -79,7 +79,8 @@ func (t *Tree) differences(e *Entry) []*Difference {
 func (d *Difference) load() error {
 	d.OldLabel, d.NewLabel = "(nonexistent)", "(nonexistent)"
 	e := d.Entry
-	if e.Withheld { // the repository has no text, or the text is not for the screen
+	// the repository has no text; or the next commit takes it away, sealed
+	if e.node == nil || e.Withheld && e.copy.tree.seals() {
 		return nil
 	}
 	if s := stateOf(e.copy.record(), e.rel); s != nil && e.Status != Added {
