@@ -3,6 +3,7 @@ package probes
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"time"
@@ -31,8 +32,9 @@ const (
 // one field by field in the memory that is read here (e2fsprogs tries again as
 // well, lib/ext2fs/openfs.c).
 func extSuperblock(m medium) ([]byte, error) {
+	const attempts = 1000
 	var before []byte
-	for {
+	for range attempts {
 		b, err := m.at(1024, 1024)
 		if b == nil || err != nil || binary.LittleEndian.Uint16(b[0x38:]) != 0xef53 {
 			return nil, err
@@ -48,6 +50,7 @@ func extSuperblock(m medium) ([]byte, error) {
 		before = b
 		time.Sleep(time.Millisecond)
 	}
+	return nil, errors.New("ext superblock: changes all the time")
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
