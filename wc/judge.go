@@ -50,7 +50,7 @@ func (d *dirScan) child(child *node, disk fs.DirEntry) {
 			d.unversioned(rel, path, disk)
 		case disk != nil: // deleted in a copy; svn tells of what is there now only what is in a directory
 			d.stirred = true
-			if disk.IsDir() && child.top().kind == kindDir {
+			if disk.IsDir() && child.top().kind == kindDir && !d.nested[path] && !d.tree.Mounts[path] {
 				d.descend(rel, child, index.Entry{})
 			}
 		}

@@ -133,7 +133,7 @@ func sameFileSystem(from, to string) bool {
 		moved = to
 	}
 	moved = filepath.Join(moved, filepath.Base(from)+".probe")
-	_ = os.Remove(moved) // a run that was killed just here has left it, and os.Rename takes no directory's place
+	_ = unix.Rmdir(moved) // a run that was killed just here has left it, and os.Rename takes no directory's place
 	if os.Rename(probe, moved) != nil {
 		return false
 	}

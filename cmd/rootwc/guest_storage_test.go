@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -63,6 +64,9 @@ func (l *lab) run(name, script string, m vm.Machine) fstest.MapFS {
 	return r.Files
 }
 
+// probedFrom tells how long a probe took, by the guest's clock.
+var probedFrom = regexp.MustCompile(`probed from [\d.]+ to [\d.]+`)
+
 func (l *lab) try(name, script string, m vm.Machine) *vm.Result {
 	l.t.Helper()
 	m.Command = []string{"sh", "-euc", script}
@@ -76,6 +80,9 @@ func (l *lab) try(name, script string, m vm.Machine) *vm.Result {
 		l.t.Fatalf("%s: %v\n%s", name, err, r.Console)
 	}
 	l.t.Logf("%s: %.0f s, the command %.0f s of them", name, r.Took.Seconds(), r.Command.Seconds())
+	for _, m := range probedFrom.FindAllString(r.Console, -1) {
+		l.t.Logf("%s: %s", name, m)
+	}
 	if os.Getenv("ROOTWC_VM_CONSOLE") != "" {
 		l.t.Log(r.Console)
 	}
