@@ -29,7 +29,7 @@ func (f Family) String() string {
 
 // FamilyOf tells the family from the fields of os-release: from ID, else from
 // the first known word of ID_LIKE, where os-release(5) wants the closest
-// relative first. See [ParseOSRelease].
+// relative first.
 func FamilyOf(osRelease map[string]string) Family {
 	words := append([]string{osRelease["ID"]}, strings.Fields(osRelease["ID_LIKE"])...)
 	for _, word := range words {

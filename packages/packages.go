@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"rootwc/internal/osrelease"
 	"slices"
 	"strings"
 )
@@ -29,6 +30,10 @@ const (
 
 // Installed is what is installed below a root.
 type Installed struct {
+	// OS, Release and Codename are ID, VERSION_ID and VERSION_CODENAME of
+	// os-release(5): "debian", "12", "bookworm". Each may be empty.
+	OS, Release, Codename string
+
 	Manager string // [Apt], [Dnf] or [Pacman]
 	// Architectures are the machine's own first, then the foreign ones that
 	// dpkg --add-architecture has added.
@@ -135,6 +140,15 @@ func (in *Installed) Unsigned() []string {
 	return ids
 }
 
+// release takes the fields of os-release that are words.
+func (in *Installed) release(fields map[string]string) {
+	for name, word := range map[string]*string{"ID": &in.OS, "VERSION_ID": &in.Release, "VERSION_CODENAME": &in.Codename} {
+		if validName(fields[name]) {
+			*word = fields[name]
+		}
+	}
+}
+
 func (in *Installed) sort() {
 	slices.SortFunc(in.Packages, func(a, b *Package) int {
 		return cmp.Or(strings.Compare(a.Key(), b.Key()), strings.Compare(a.Version, b.Version))
@@ -163,6 +177,7 @@ func Read(ctx context.Context, root *os.Root) (*Installed, error) {
 			return nil, err
 		}
 		in.sort()
+		in.release(osrelease.Read(root.ReadFile))
 		return in, errors.Join(m.repositories(in, root), readUnits(in, root), readFlatpaks(in, root), readSnaps(in, root))
 	}
 	return nil, ErrNone

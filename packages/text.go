@@ -18,6 +18,9 @@ const Format = "1.0.0"
 // gone or newer is a review of that line.
 type record struct {
 	Format        string                 `toml:"format"`
+	OS            string                 `toml:"os"`
+	Release       string                 `toml:"release"`
+	Codename      string                 `toml:"codename"`
 	Manager       string                 `toml:"manager"`
 	Architectures []string               `toml:"architectures"`
 	Held          []string               `toml:"held"`
@@ -37,7 +40,7 @@ type record struct {
 // Write writes the canonical text: equal machines give equal bytes.
 func (in *Installed) Write(w io.Writer) error {
 	r := record{
-		Format: Format, Manager: in.Manager, Architectures: in.Architectures,
+		Format: Format, OS: in.OS, Release: in.Release, Codename: in.Codename, Manager: in.Manager, Architectures: in.Architectures,
 		Enabled: in.Enabled, Masked: in.Masked, Repository: in.Repositories, Keys: in.Keys,
 		Flatpak: in.Flatpak, Snap: in.Snap,
 		Wanted: map[string]string{}, Recommended: map[string]string{}, PulledIn: map[string]string{},
@@ -79,7 +82,7 @@ func Parse(text []byte) (*Installed, error) {
 		return nil, err
 	}
 	in := &Installed{
-		Manager: r.Manager, Architectures: r.Architectures, Enabled: r.Enabled, Masked: r.Masked,
+		OS: r.OS, Release: r.Release, Codename: r.Codename, Manager: r.Manager, Architectures: r.Architectures, Enabled: r.Enabled, Masked: r.Masked,
 		Repositories: r.Repository, Keys: r.Keys, Flatpak: r.Flatpak, Snap: r.Snap,
 	}
 	if err := r.check(); err != nil {
@@ -106,6 +109,11 @@ func (r *record) versions() []map[string]string {
 func (r *record) check() error {
 	if !slices.Contains([]string{Apt, Dnf, Pacman}, r.Manager) {
 		return fmt.Errorf("manager %.60q is not known", r.Manager)
+	}
+	for _, word := range []string{r.OS, r.Release, r.Codename} {
+		if word != "" && !validName(word) {
+			return fmt.Errorf("%.60q names no release of a system", word)
+		}
 	}
 	names := slices.Concat(r.Architectures, r.Held, slices.Sorted(maps.Keys(r.Conffiles)))
 	for _, versions := range r.versions() {

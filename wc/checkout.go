@@ -17,10 +17,13 @@ type CheckoutOptions struct {
 	Revision string // "" is HEAD
 	Peg      string // "" is HEAD
 	DryRun   bool
-	Decide   Decider // about files that are there with other content; nil: the repository's take their place
+	Decide   Decider // about what the installation may know better; nil: the repository's takes its place
 	// Accounts decides about etc/passwd and etc/group before the rest is planned,
 	// as that has the owners that they name; nil for no decision.
 	Accounts func(*Rivals) (map[string]*Decision, error)
+	// Arrived hears of what was fetched before any of it is placed, and may stop
+	// that; not in a dry run. nil for nobody.
+	Arrived func(*Rivals) error
 }
 
 // Checkout is a first checkout under way. Its three steps are [Work.Prepare],
@@ -145,6 +148,11 @@ func (c *Checkout) place(ctx context.Context, fetching error) (*Result, error) {
 	}
 	if r.Saved, err = w.save(s, plan.replaced); err != nil {
 		return nil, fmt.Errorf("the files that are replaced cannot be kept: %w", err)
+	}
+	if opt.Arrived != nil {
+		if err := opt.Arrived(rivals); err != nil {
+			return nil, err
+		}
 	}
 	return r, w.placeAndReport(p, r)
 }

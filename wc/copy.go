@@ -133,7 +133,7 @@ func (c *Copy) identify() error {
 	}
 	st := info.Sys().(*unixStat)
 	c.dev = uint64(st.Dev)
-	c.user = userOf(st.Uid, st.Gid, c.tree.homeOf(st.Uid))
+	c.user = c.tree.ownerOf(st)
 	return nil
 }
 

@@ -88,7 +88,7 @@ func (t *Tree) VersionedAs(name string) []string {
 // for the caller's own.
 func (t *Tree) OwnerOf(dir fs.FileInfo) *run.User {
 	st := dir.Sys().(*unixStat)
-	return userOf(st.Uid, st.Gid, t.homeOf(st.Uid))
+	return t.ownerOf(st)
 }
 
 // MakeDirectory makes a directory that is not there, as the owner of the one

@@ -169,6 +169,8 @@ type identity struct {
 // regular says whether a regular file was there.
 func (id identity) regular() bool { return id.Mode&unix.S_IFMT == unix.S_IFREG }
 
+func (id identity) symlink() bool { return id.Mode&unix.S_IFMT == unix.S_IFLNK }
+
 func (l *live) identity() identity {
 	if !l.exists {
 		return identity{}

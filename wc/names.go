@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/user"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"rootwc/internal/run"
 	"rootwc/wc/metadata"
 )
 
@@ -23,6 +25,7 @@ import (
 type hostNames struct {
 	*metadata.Table
 	homes  []home
+	groups map[string][]uint32 // that a user is a member of, by name
 	nss    bool
 	digest string // of the tables
 }
@@ -50,7 +53,7 @@ func newNames(passwd, group string, nss bool) (*hostNames, error) {
 		table, err = &metadata.Table{}, fmt.Errorf("cannot read the names of users and groups: %w", err)
 	}
 	sum := sha256.Sum256([]byte(passwd + "\x00" + group))
-	return &hostNames{Table: table, homes: homes(passwd), nss: nss, digest: hex.EncodeToString(sum[:])}, err
+	return &hostNames{Table: table, homes: homes(passwd), groups: memberships(group), nss: nss, digest: hex.EncodeToString(sum[:])}, err
 }
 
 // ReloadNames reads the tables again, after others may have come.
@@ -116,6 +119,7 @@ func readTable(root *os.Root, name string) (string, error) {
 
 // home is one user's home directory.
 type home struct {
+	user     string
 	uid, gid uint32
 	dir      string // absolute, below the machine's root
 }
@@ -132,22 +136,50 @@ func homes(passwd string) []home {
 		uid, err := strconv.ParseUint(f[2], 10, 32)
 		gid, gerr := strconv.ParseUint(f[3], 10, 32)
 		if err == nil && gerr == nil {
-			found = append(found, home{uint32(uid), uint32(gid), path.Clean(f[5])})
+			found = append(found, home{f[0], uint32(uid), uint32(gid), path.Clean(f[5])})
 		}
 	}
 	return found
 }
 
-// homeOf is the home directory of a user, "/" when unknown.
-func (t *Tree) homeOf(uid uint32) string {
-	if n, ok := t.Names.(*hostNames); ok {
-		for _, h := range n.homes {
-			if h.uid == uid {
-				return h.dir
+// memberships are the supplementary groups of group(5), whose fields are name,
+// password, gid and members.
+func memberships(group string) map[string][]uint32 {
+	found := map[string][]uint32{}
+	for line := range strings.Lines(group) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if len(f) != 4 {
+			continue
+		}
+		gid, err := strconv.ParseUint(f[2], 10, 32)
+		for member := range strings.SplitSeq(f[3], ",") {
+			if member = strings.TrimSpace(member); err == nil && member != "" {
+				found[member] = append(found[member], uint32(gid))
 			}
 		}
 	}
-	return "/"
+	return found
+}
+
+// ownerOf gives the ids to run programs with in a directory that a user owns: the
+// user's, the directory's group and the groups of the user, who may give files to
+// these; nil when the user is the caller. The home directory is "/" when unknown.
+func (t *Tree) ownerOf(st *unixStat) *run.User {
+	u := userOf(st.Uid, st.Gid, "/")
+	n, ok := t.Names.(*hostNames)
+	if u == nil || !ok {
+		return u
+	}
+	for _, h := range n.homes {
+		if h.uid == st.Uid {
+			u.Home, u.Groups = h.dir, append(u.Groups, h.gid)
+			u.Groups = append(u.Groups, n.groups[h.user]...)
+			break
+		}
+	}
+	slices.Sort(u.Groups)
+	u.Groups = slices.Compact(u.Groups)
+	return u
 }
 
 // firstPerson is the lowest uid of a person, UID_MIN in login.defs(5).

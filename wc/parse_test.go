@@ -2,6 +2,7 @@ package wc
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -105,7 +106,14 @@ func FuzzParseWithheld(f *testing.F) {
 
 func TestHomes(t *testing.T) {
 	got := homes("root:x:0:0:root:/root:/bin/sh\nbad\nanna:x:1000:1001::/home/anna/:/bin/sh\nx:y:z:0::/:\n")
-	if len(got) != 2 || got[1] != (home{1000, 1001, "/home/anna"}) {
+	if len(got) != 2 || got[1] != (home{"anna", 1000, 1001, "/home/anna"}) {
+		t.Fatalf("got %v", got)
+	}
+}
+
+func TestMemberships(t *testing.T) {
+	got := memberships("root:x:0:\nadm:x:4:anna,ben\nbad:x:y:anna\nstaff:x:50: anna ,\n")
+	if len(got) != 2 || !slices.Equal(got["anna"], []uint32{4, 50}) || !slices.Equal(got["ben"], []uint32{4}) {
 		t.Fatalf("got %v", got)
 	}
 }

@@ -32,6 +32,7 @@ type planner struct {
 	pending    map[string]*Conflict // conflicts from before, by path
 	takeAll    bool                 // first checkout: the repository's version wins
 	decided    map[string]bool      // files that get what was decided instead
+	dropped    []string             // rels that were decided not to come
 	exact      map[string]bool      // rels to plan; nil means all
 
 	steps    []step

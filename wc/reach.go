@@ -103,7 +103,7 @@ func (r *reached) enter(t *Tree, seen fs.FileInfo) error {
 	r.dir.Close()
 	r.dir, r.path, r.rest = dir, r.next(), r.rest[1:]
 	st := info.Sys().(*unixStat)
-	if user := userOf(st.Uid, st.Gid, t.homeOf(st.Uid)); user != nil {
+	if user := t.ownerOf(st); user != nil {
 		r.user = user
 	}
 	return nil

@@ -11,11 +11,14 @@ import (
 	"rootwc/wc/metadata"
 )
 
-// Rivals are the files of a first checkout whose place is taken already, by
-// files with other content: those of a fresh installation. Whoever decides about
-// them reads both sides through it; nothing is placed yet.
+// Rivals are the files and symlinks of a first checkout that a fresh
+// installation may know better. Whoever decides about them reads both sides
+// through it; nothing is placed yet. Paths are relative to the machine's root, in
+// the plan's order.
 type Rivals struct {
-	Paths []string // relative to the machine's root, in the plan's order
+	Paths []string // files in whose place are files with other content
+	New   []string // files that come where nothing is
+	Links []string // symlinks that come where nothing is, or another symlink
 
 	tree *Tree
 	plan *planner
@@ -23,10 +26,11 @@ type Rivals struct {
 	peg  string
 }
 
-// Decision is what becomes of a rival. The zero Decision places the
-// repository's file, as if nobody had been asked.
+// Decision is what becomes of a rival. The zero Decision places what the
+// repository has, as if nobody had been asked.
 type Decision struct {
-	Keep     bool   // the file that is there stays
+	Keep     bool   // what is there stays
+	Drop     bool   // nothing comes where nothing is; a deletion to be committed
 	Text     []byte // takes the place of both, when not nil
 	Note     string // a few words for the plan
 	Conflict *Sides // the file that is there stays, and this waits for [Work.Resolve]
@@ -82,11 +86,11 @@ func (r *Rivals) read(root *os.Root, path string, most int64) (text []byte, err 
 // next run decides again: what it finds of earlier ones is void.
 func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, rivals *Rivals, accounts map[string]*Decision, r *Result) error {
 	for i := range p.steps {
-		if p.rivals(&p.steps[i]) {
-			rivals.Paths = append(rivals.Paths, joinPath(p.path, p.steps[i].Rel))
+		if list := p.rivals(&p.steps[i], rivals); list != nil {
+			*list = append(*list, joinPath(p.path, p.steps[i].Rel))
 		}
 	}
-	if len(rivals.Paths) == 0 {
+	if len(rivals.Paths)+len(rivals.New)+len(rivals.Links) == 0 {
 		return nil
 	}
 	decisions := map[string]*Decision{}
@@ -102,7 +106,7 @@ func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, riva
 	p.steps, p.decided = nil, map[string]bool{}
 	for _, s := range steps {
 		d := decisions[joinPath(p.path, s.Rel)]
-		if d == nil || !p.rivals(&s) {
+		if d == nil || p.rivals(&s, rivals) == nil {
 			p.add(s)
 			continue
 		}
@@ -113,6 +117,11 @@ func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, riva
 	p.order()
 	if opt.DryRun {
 		return nil
+	}
+	if len(p.dropped) > 0 {
+		if err := p.stage.svnTargets(ctx, p.dropped, "delete", "--quiet", "--force"); err != nil {
+			return err
+		}
 	}
 	for _, path := range rivals.Paths {
 		if err := w.tree.State.dropConflict(path); err != nil {
@@ -128,10 +137,21 @@ func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, riva
 	return nil
 }
 
-// rivals says whether a step replaces a regular file by another one.
-func (p *planner) rivals(s *step) bool {
+// rivals is the list of rivals that a step belongs to, nil for none.
+func (p *planner) rivals(s *step, all *Rivals) *[]string {
 	is := stateOf(p.new, s.Rel)
-	return s.Act == actPut && s.Expect.regular() && is != nil && is.kind == metadata.File
+	if s.Act != actPut || is == nil {
+		return nil
+	}
+	switch {
+	case is.kind == metadata.File && !s.Expect.Exists:
+		return &all.New
+	case is.kind == metadata.File && s.Expect.regular():
+		return &all.Paths
+	case is.kind == metadata.Symlink && (!s.Expect.Exists || s.Expect.symlink()):
+		return &all.Links
+	}
+	return nil
 }
 
 // follow changes one step as it was decided. A file that has changed since it
@@ -141,18 +161,41 @@ func (p *planner) follow(s step, d *Decision, r *Result) error {
 	if err != nil {
 		return err
 	}
-	if l.identity() != s.Expect || d.Conflict == nil && !d.Keep && d.Text == nil {
-		s.Note = d.Note
-		p.add(s)
+	path := joinPath(p.path, s.Rel)
+	switch {
+	case l.identity() != s.Expect:
+	case d.Drop && !l.exists:
+		p.dropped = append(p.dropped, s.Rel)
+		r.Kept = append(r.Kept, Change{Letter: 'D', Path: path, Note: d.Note})
 		return nil
+	case d.Keep && s.Expect.symlink():
+		p.unreplace(s.Rel)
+		r.Kept = append(r.Kept, Change{Letter: 'E', Path: path, Note: d.Note})
+		return nil
+	case d.Text != nil && !l.exists:
+		return p.instead(s, d, *s.Want)
+	case s.Expect.regular() && (d.Keep || d.Text != nil || d.Conflict != nil):
+		return p.besides(s, d, &l, r)
 	}
-	want := p.beside(s.Rel, &l, *s.Want)
+	s.Note = d.Note
+	p.add(s)
+	return nil
+}
+
+// instead plans the text that was decided.
+func (p *planner) instead(s step, d *Decision, want metadata.Values) error {
+	err := as(p.stage.user, func() error { return p.stage.root.WriteFile(s.Rel, d.Text, 0o600) })
+	s.Want, s.Note = &want, d.Note
+	p.decided[s.Rel] = true
+	p.add(s)
+	return err
+}
+
+// besides follows a decision about two files.
+func (p *planner) besides(s step, d *Decision, l *live, r *Result) error {
+	want := p.beside(s.Rel, l, *s.Want)
 	if d.Text != nil && d.Conflict == nil {
-		err := as(p.stage.user, func() error { return p.stage.root.WriteFile(s.Rel, d.Text, 0o600) })
-		s.Want, s.Note = &want, d.Note
-		p.decided[s.Rel] = true
-		p.add(s)
-		return err
+		return p.instead(s, d, want)
 	}
 	path := joinPath(p.path, s.Rel)
 	p.unreplace(s.Rel)

@@ -26,7 +26,15 @@ type UnsealOptions struct {
 	Identities secrets.Identities
 	Edited     bool // also where the content was changed since it was sealed here
 	DryRun     bool
+	// Decide decides about a path that has another file in its place, of a fresh
+	// installation: a function that gets both texts, nil where the sealed one is to
+	// come. Of what it decides, Drop has no meaning.
+	Decide func(path string) SealedDecider
 }
+
+// SealedDecider decides about a sealed file and the one in its place by their
+// texts; nil places the sealed one.
+type SealedDecider func(ctx context.Context, sealed, here []byte) (*Decision, error)
 
 // Unseal brings sealed files back that are not here, or of which the repository
 // has another content than was ever here. Each appears in one step with its
@@ -47,7 +55,7 @@ func (w *Work) Unseal(ctx context.Context, opt UnsealOptions) (*Result, error) {
 			return nil, err
 		}
 		var blocked *blockedError
-		err := u.one(path)
+		err := u.one(ctx, path)
 		if errors.As(err, &blocked) {
 			u.result.Refused = append(u.result.Refused, Refused{path, blocked.Error()})
 		} else if err != nil {
@@ -87,7 +95,7 @@ type unsealer struct {
 	result *Result
 }
 
-func (u *unsealer) one(path string) error {
+func (u *unsealer) one(ctx context.Context, path string) error {
 	t := u.work.tree
 	c, rel := t.CopyOf(path)
 	if c == nil || c.Versioned(rel) || unsafeName(path) != "" || t.State.holds(path) {
@@ -110,7 +118,7 @@ func (u *unsealer) one(path string) error {
 		return err
 	}
 	defer in.Close()
-	return u.place(c, rel, &l, opened)
+	return u.place(ctx, c, rel, &l, opened)
 }
 
 // openSealed opens the sealed form of a path.
@@ -131,8 +139,30 @@ func (t *Tree) openSealed(path string, with secrets.Identities) (*os.File, *secr
 	return in, opened, nil
 }
 
+// FindSealed looks for a text in the history of a sealed file, as
+// [Tree.FindText] does; what does not open is no text.
+func (t *Tree) FindSealed(ctx context.Context, path string, with secrets.Identities, want func([]byte) bool) ([]byte, error) {
+	name, err := secrets.SealedPath(path)
+	if err != nil {
+		return nil, err
+	}
+	var found []byte
+	_, err = t.FindText(ctx, name, func(text []byte) bool {
+		opened, err := secrets.Open(bytes.NewReader(text), path, with)
+		if err != nil {
+			return false
+		}
+		clear, err := io.ReadAll(opened)
+		if err == nil && want(clear) {
+			found = append([]byte{}, clear...)
+		}
+		return found != nil
+	})
+	return found, err
+}
+
 // place puts an opened file in its place.
-func (u *unsealer) place(c *Copy, rel string, l *live, opened *secrets.Opened) error {
+func (u *unsealer) place(ctx context.Context, c *Copy, rel string, l *live, opened *secrets.Opened) error {
 	path, t := c.path(rel), u.work.tree
 	want, unknown, problems := metadata.Wanted(propLookup(closed(opened.Properties)), metadata.File, metadata.StandardDefaults, t.Names)
 	t.unknownNames(path, unknown)
@@ -152,17 +182,22 @@ func (u *unsealer) place(c *Copy, rel string, l *live, opened *secrets.Opened) e
 		defer h.close()
 		to = h.file
 	}
-	clear := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(to, clear), opened); err != nil {
-		if passing(err) {
-			return err
-		}
-		return blocked("its sealed form is damaged: %w", err)
+	clear, text := sha256.New(), sha256.New()
+	d, err := u.write(ctx, io.MultiWriter(to, text), io.TeeReader(opened, clear), path, l)
+	if err != nil {
+		return err
 	}
-	sum := hex.EncodeToString(clear.Sum(nil))
-	change := Change{Letter: 'A', Path: path}
+	sum := hex.EncodeToString(text.Sum(nil))
+	is := &ack{SHA256: hex.EncodeToString(clear.Sum(nil)), Sealed: u.kept.files[path].Sealed}
+	if d.Keep || d.Conflict != nil {
+		return u.leave(path, d, is)
+	}
+	change := Change{Letter: 'A', Path: path, Note: d.Note}
 	if l.exists {
 		change.Letter = 'U'
+		if d.Text != nil {
+			change.Letter = 'G'
+		}
 		now, err := c.contentSum(rel)
 		if err != nil {
 			return blocked("%w", cause(err))
@@ -176,7 +211,7 @@ func (u *unsealer) place(c *Copy, rel string, l *live, opened *secrets.Opened) e
 		u.tell(change)
 		return nil
 	}
-	if change.Letter == 'U' {
+	if l.exists && change.Letter != 'M' {
 		if err := u.save(c, rel); err != nil {
 			return err
 		}
@@ -189,8 +224,61 @@ func (u *unsealer) place(c *Copy, rel string, l *live, opened *secrets.Opened) e
 		u.result.Unset = append(u.result.Unset, unset...)
 	}
 	u.tell(change)
-	u.seen[path] = &ack{SHA256: sum, Sealed: u.kept.files[path].Sealed}
+	u.seen[path] = is
 	return nil
+}
+
+// leave leaves the file that is there.
+func (u *unsealer) leave(path string, d *Decision, is *ack) error {
+	if c := d.Conflict; c != nil {
+		if !u.opt.DryRun {
+			if err := u.work.Ask(path, c); err != nil {
+				return err
+			}
+		}
+		u.result.Conflicts = append(u.result.Conflicts, &Conflict{Path: path, What: c.What, Package: c.Package, Recorded: true})
+	} else {
+		u.result.Kept = append(u.result.Kept, Change{Letter: 'E', Path: path, Note: d.Note})
+	}
+	u.seen[path] = is
+	return nil
+}
+
+// write writes the text that a path gets, and says what was decided about it.
+func (u *unsealer) write(ctx context.Context, to io.Writer, opened io.Reader, path string, l *live) (*Decision, error) {
+	damaged := func(err error) error {
+		if err == nil || passing(err) {
+			return err
+		}
+		return blocked("its sealed form is damaged: %w", err)
+	}
+	var decide SealedDecider
+	if l.exists && u.opt.Decide != nil {
+		decide = u.opt.Decide(path)
+	}
+	if decide == nil {
+		_, err := io.Copy(to, opened)
+		return &Decision{}, damaged(err)
+	}
+	sealed, err := io.ReadAll(opened)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	here, err := u.work.tree.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	d, err := decide(ctx, sealed, here)
+	switch {
+	case err != nil:
+		return nil, err
+	case d == nil:
+		d = &Decision{}
+	case d.Text != nil:
+		sealed = d.Text
+	}
+	_, err = to.Write(sealed)
+	return d, err
 }
 
 // closed are the properties of a sealed file as they may come back. rootwc seals

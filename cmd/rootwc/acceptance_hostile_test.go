@@ -82,6 +82,7 @@ func newHostile(t *testing.T) *hostile {
 	t.Helper()
 	needs(t)
 	s := newSandbox(t)
+	s.m2.write("etc/group", s.m1.read("etc/group")) // that a fresh installation has other numbers is told elsewhere
 	h := &hostile{sandbox: s, canary: filepath.Join(s.dir, "outside")}
 	shell(t, s.dir, `mkdir -p outside/dir outside/empty; echo canary >outside/f; echo canary >outside/dir/f; echo secret >outside/secret
 		chmod 0600 outside/secret; chmod 0750 outside/dir; ln -s f outside/link; mkfifo outside/fifo`)

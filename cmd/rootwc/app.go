@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"rootwc/externals"
+	"rootwc/secrets"
 	"rootwc/system"
 	"rootwc/wc"
 )
@@ -26,9 +27,13 @@ type app struct {
 
 	tree      *wc.Tree             // the last one opened
 	externals []externals.External // after open
-	decide    wc.Decider           // about files that a checkout finds in place; nil in most verbs
 
 	description *system.Description // after open; nil without one, or with one that cannot be read
+
+	// decide is asked about files that a checkout finds in place, sealed about
+	// those that an encrypted one finds; nil in most verbs.
+	decide wc.Decider
+	sealed func(secrets.Identities) func(path string) wc.SealedDecider
 }
 
 // open opens the root with all its working copies, for reading.
@@ -146,8 +151,11 @@ func (a *app) describe(t *wc.Tree) {
 	applySecrets(t, d)
 }
 
-func loadDescription(t *wc.Tree) (*system.Description, error) {
-	text, err := t.ReadFile(wc.DescriptionPath)
+func loadDescription(t *wc.Tree) (*system.Description, error) { return readDescription(t.ReadFile) }
+
+// readDescription loads it by a function that reads the machine's files.
+func readDescription(file func(path string) ([]byte, error)) (*system.Description, error) {
+	text, err := file(wc.DescriptionPath)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

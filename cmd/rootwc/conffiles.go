@@ -14,7 +14,7 @@ import (
 	"rootwc/conffiles"
 	"rootwc/packages"
 	"rootwc/probes"
-	"rootwc/system"
+	"rootwc/secrets"
 	"rootwc/wc"
 )
 
@@ -31,6 +31,8 @@ type conffileDecider struct {
 
 	mu    sync.Mutex
 	ready bool // the first working copy has told what was recorded
+
+	from, to string // codenames of the recorded release and a newer one; "" otherwise
 }
 
 // decideConffiles makes checkouts ask about conffiles, as the packages of the
@@ -41,8 +43,9 @@ func (a *app) decideConffiles(t *wc.Tree, validate, plan bool) (done func()) {
 		a.warn("configuration files of packages are not merged: %v", err)
 		return func() {}
 	}
-	a.decide = (&conffileDecider{app: a, machine: m, plan: plan}).decide
-	return func() { a.decide = nil; m.Close() }
+	d := &conffileDecider{app: a, machine: m, plan: plan}
+	a.decide, a.sealed = d.decide, d.sealed
+	return func() { a.decide, a.sealed = nil, nil; m.Close() }
 }
 
 func (d *conffileDecider) decide(ctx context.Context, r *wc.Rivals) (map[string]*wc.Decision, error) {
@@ -50,10 +53,41 @@ func (d *conffileDecider) decide(ctx context.Context, r *wc.Rivals) (map[string]
 	defer d.mu.Unlock()
 	d.learn(r)
 	answer, told, err := d.machine.Rivals(ctx, r)
-	if err != nil || d.plan {
+	if err != nil {
+		return nil, err
+	}
+	words := decidedWords(told)
+	if err := d.sources(r, answer, words); err != nil || d.plan {
 		return answer, err
 	}
-	return answer, d.machine.Tree.State.Decide(decidedWords(told))
+	return answer, d.machine.Tree.State.Decide(words)
+}
+
+// sealed decides about encrypted files: what comes back then is known to
+// [wc.UnsealOptions].
+func (d *conffileDecider) sealed(with secrets.Identities) func(path string) wc.SealedDecider {
+	t := d.machine.Tree
+	tables := mergePasswords(t)
+	return func(path string) wc.SealedDecider {
+		if tables[path] != nil {
+			return tables[path]
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !d.machine.News(path) {
+			return nil
+		}
+		return func(ctx context.Context, sealed, here []byte) (*wc.Decision, error) {
+			history := func(ctx context.Context, path string, want func([]byte) bool) ([]byte, error) {
+				return t.FindSealed(ctx, path, with, want)
+			}
+			decision, told, err := d.machine.Decide(ctx, path, sealed, here, history)
+			if err != nil || decision == nil || d.plan {
+				return decision, err
+			}
+			return decision, t.State.Decide(decidedWords([]conffiles.Decision{told}))
+		}
+	}
 }
 
 // learn reads what the repository has recorded of packages: in the root's own
@@ -63,28 +97,63 @@ func (d *conffileDecider) learn(r *wc.Rivals) {
 	if d.ready {
 		return
 	}
+	d.ready = true
 	read := func(path string) ([]byte, error) { return r.Repository(path, conffiles.MaxSize) }
 	if d.machine.Tree.IsWorkingCopy() {
 		read = d.machine.Tree.ReadFile
 	}
-	before, err := recordedConffiles(read)
+	before, err := recordedPackages(read)
 	if err != nil { // no reason to bring nothing back
 		d.app.warn("%v", err)
 	}
-	d.machine.Before = before
-	if text, err := read(system.Path); before == nil && err == nil {
-		_, release := osRelease(d.machine.Tree)
-		page, err := system.Load(bytes.NewReader(text), system.Path)
-		if err == nil && page.System.OS == release["ID"] && page.System.Release == release["VERSION_ID"] {
-			d.machine.Now = nil
+	var was packages.Installed
+	if before != nil {
+		d.machine.Before, was = conffiles.Index(before), *before
+	}
+	if was.Release == "" {
+		if page, err := readDescription(read); err == nil && page != nil {
+			was.OS, was.Release = page.System.OS, page.System.Release
 		}
 	}
-	d.ready = true
+	_, is := osRelease(d.machine.Tree)
+	same := was.OS == is["ID"] && was.Release == is["VERSION_ID"]
+	if before == nil && same {
+		d.machine.Now = nil
+	}
+	d.machine.Newer = was.Release != "" && was.OS == is["ID"] && !same
+	if d.machine.Newer {
+		d.from, d.to = was.Codename, is["VERSION_CODENAME"]
+	}
 }
 
-// recordedConffiles reads what packages shipped at the last commit; nil when
-// that was not recorded.
-func recordedConffiles(read func(path string) ([]byte, error)) (map[string]conffiles.Shipped, error) {
+// sources decides about where apt's packages come from: from the release that
+// is installed, whatever the machine had before.
+func (d *conffileDecider) sources(r *wc.Rivals, answer map[string]*wc.Decision, words map[string]string) error {
+	if d.from == "" || d.to == "" {
+		return nil
+	}
+	for _, path := range slices.Concat(r.Paths, r.New) {
+		if !packages.IsAptSource(path) || answer[path] != nil {
+			continue
+		}
+		text, err := r.Repository(path, conffiles.MaxSize)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		now := packages.ToRelease(path, text, d.from, d.to)
+		if bytes.Equal(now, text) {
+			continue
+		}
+		live, err := r.Live(path, conffiles.MaxSize)
+		words[path] = d.from + " is " + d.to + " here"
+		answer[path] = &wc.Decision{Text: now, Keep: err == nil && bytes.Equal(live, now), Note: words[path]}
+	}
+	return nil
+}
+
+// recordedPackages reads what was installed at the last commit; nil when that was
+// not recorded.
+func recordedPackages(read func(path string) ([]byte, error)) (*packages.Installed, error) {
 	text, err := read(packagesPage)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -96,7 +165,7 @@ func recordedConffiles(read func(path string) ([]byte, error)) (map[string]conff
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", packagesPage, err)
 	}
-	return conffiles.Index(installed), nil
+	return installed, nil
 }
 
 func decidedWords(told []conffiles.Decision) map[string]string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rootwc/ignore"
+	"rootwc/internal/osrelease"
 	"rootwc/secrets"
 	"rootwc/system"
 	"rootwc/wc"
@@ -140,13 +141,11 @@ func (c *initCmd) description(t *wc.Tree, family ignore.Family, release map[stri
 
 // osRelease reads which distribution the root holds, os-release(5).
 func osRelease(t *wc.Tree) (ignore.Family, map[string]string) {
-	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
-		if text, err := t.ReadFile(name); err == nil {
-			fields, _ := ignore.ParseOSRelease(bytes.NewReader(text))
-			return ignore.FamilyOf(fields), fields
-		}
+	fields := osrelease.Read(t.ReadFile)
+	if fields == nil {
+		return ignore.Unknown, nil
 	}
-	return ignore.Unknown, nil
+	return ignore.FamilyOf(fields), fields
 }
 
 // generated adds files to the policy that are noise only where a program

@@ -137,15 +137,13 @@ func (m *materializer) root(c *materializeCmd) error {
 		}
 		return nil
 	}
-	r, err := m.work.Checkout(m.app.ctx, m.app.deciding(wc.CheckoutOptions{URL: url, Revision: c.Revision, DryRun: m.plan}))
+	trust := func(r *wc.Rivals) error { return trustFirst(r, m.work) }
+	r, err := m.work.Checkout(m.app.ctx, m.app.deciding(wc.CheckoutOptions{URL: url, Revision: c.Revision, DryRun: m.plan, Arrived: trust}))
 	if err != nil {
 		return err
 	}
 	m.took(r)
-	if m.plan {
-		return nil
-	}
-	return trustFirst(m.tree, m.work)
+	return nil
 }
 
 func (m *materializer) took(r *wc.Result) {
@@ -244,7 +242,11 @@ func (m *materializer) summary() error {
 	if err != nil {
 		return err
 	}
-	unsealed, err := m.work.Unseal(a.ctx, wc.UnsealOptions{Identities: m.identities})
+	opt := wc.UnsealOptions{Identities: m.identities}
+	if a.sealed != nil {
+		opt.Decide = a.sealed(m.identities)
+	}
+	unsealed, err := m.work.Unseal(a.ctx, opt)
 	if unsealed != nil {
 		m.results = append(m.results, unsealed)
 		a.tellResult(unsealed)
@@ -263,7 +265,7 @@ func (m *materializer) summary() error {
 	}
 	left := entries[:0]
 	for _, e := range entries {
-		if e.Status != wc.Unversioned && !(e.Withheld && e.Status == wc.Missing) {
+		if !(e.Withheld && e.Status == wc.Missing) {
 			left = append(left, e)
 		}
 	}

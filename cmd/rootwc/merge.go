@@ -26,10 +26,20 @@ func (c *mergeCmd) Run(a *app) (err error) {
 	return c.merge(a, t, w, func(*conffiles.Clearing) bool { return false })
 }
 
-// mergeAfter merges what an installation of packages has left; err is how that
-// ended. What has to be left alone is older, and told by rootwc merge.
+// mergeAfter merges what an installation of packages has left, and brings back the
+// symlinks that waited for it; err is how that ended. What has to be left alone is
+// older, and told by rootwc merge.
 func (a *app) mergeAfter(t *wc.Tree, w *wc.Work, validate bool, err error) error {
 	merge := (&mergeCmd{Validate: validate}).merge(a, t, w, func(c *conffiles.Clearing) bool { return c.Verdict == conffiles.Left })
+	regained, rerr := w.Regain(a.ctx)
+	for _, r := range regained {
+		a.tellResult(r)
+	}
+	if merge == nil {
+		merge = rerr
+	} else if rerr != nil {
+		a.complain(rerr)
+	}
 	if err == nil {
 		return merge
 	}
@@ -50,8 +60,12 @@ func (c *mergeCmd) merge(a *app, t *wc.Tree, w *wc.Work, skip func(*conffiles.Cl
 		return fmt.Errorf("cannot merge: %w", err)
 	}
 	defer m.Close()
-	if m.Before, err = recordedConffiles(t.ReadFile); err != nil {
+	before, err := recordedPackages(t.ReadFile)
+	if err != nil {
 		return err
+	}
+	if before != nil {
+		m.Before = conffiles.Index(before)
 	}
 	all, err := m.Leftovers(a.ctx, func(l conffiles.Leftover) bool { return len(rels) == 0 || within(rels, l.Path) || within(rels, l.Of) })
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"rootwc/conffiles"
 	"rootwc/secrets"
 	"rootwc/system"
 	"rootwc/wc"
@@ -71,8 +72,8 @@ func trust(w *wc.Work, s system.Secrets) error {
 // trustFirst agrees to the description that a first materialize has brought:
 // who names the repository trusts it as it is on that day, with everything
 // else on the machine. What changes later is another matter.
-func trustFirst(t *wc.Tree, w *wc.Work) error {
-	d, err := loadDescription(t)
+func trustFirst(r *wc.Rivals, w *wc.Work) error {
+	d, err := readDescription(func(path string) ([]byte, error) { return r.Repository(path, conffiles.MaxSize) })
 	if err != nil || d == nil {
 		return nil // told when it is applied
 	}

@@ -1,7 +1,5 @@
 package metadata
 
-import ()
-
 // The versioned properties that hold metadata. Subversion reserves the first
 // five (svn_props.h, there for FSVS and svntar); the others are ours.
 const (

@@ -1,14 +1,16 @@
-package ignore
+// Package osrelease reads which operating system a root holds: os-release(5).
+package osrelease
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 )
 
-// ParseOSRelease reads /etc/os-release: shell-compatible assignments, one a
+// Parse reads /etc/os-release: shell-compatible assignments, one a
 // line, with single or double quotes, backslashes and # comments, but without
 // any expansion. As in a shell, the last assignment to a name wins. Source:
 // os-release(5).
@@ -17,7 +19,7 @@ import (
 // holds all the other lines even then, so that a caller can go on with a
 // warning. The file's absence is the caller's business: os-release(5) sends
 // them to /usr/lib/os-release next.
-func ParseOSRelease(r io.Reader) (map[string]string, error) {
+func Parse(r io.Reader) (map[string]string, error) {
 	fields := make(map[string]string)
 	var problems []error
 	lines := bufio.NewScanner(r)
@@ -45,6 +47,18 @@ func ParseOSRelease(r io.Reader) (map[string]string, error) {
 		return fields, fmt.Errorf("cannot read os-release: %w", err)
 	}
 	return fields, nil
+}
+
+// Read reads the os-release of a root by a function that reads its files; nothing
+// where there is none.
+func Read(file func(path string) ([]byte, error)) map[string]string {
+	for _, path := range []string{"etc/os-release", "usr/lib/os-release"} {
+		if text, err := file(path); err == nil {
+			fields, _ := Parse(bytes.NewReader(text))
+			return fields
+		}
+	}
+	return nil
 }
 
 func isVariable(name string) bool {

@@ -1,4 +1,4 @@
-package ignore
+package osrelease
 
 import (
 	"maps"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestParseOSRelease(t *testing.T) {
+func TestParse(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		want map[string]string
@@ -34,23 +34,23 @@ func TestParseOSRelease(t *testing.T) {
 		{`A=x\`, map[string]string{}, "ends with a backslash"},
 		{"A=" + strings.Repeat("x", 1<<17), map[string]string{}, "token too long"},
 	} {
-		got, err := ParseOSRelease(strings.NewReader(test.text))
+		got, err := Parse(strings.NewReader(test.text))
 		if !maps.Equal(got, test.want) {
-			t.Errorf("ParseOSRelease(%.40q) = %q, want %q", test.text, got, test.want)
+			t.Errorf("Parse(%.40q) = %q, want %q", test.text, got, test.want)
 		}
 		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
-			t.Errorf("ParseOSRelease(%.40q): error %v, want %q", test.text, err, test.err)
+			t.Errorf("Parse(%.40q): error %v, want %q", test.text, err, test.err)
 		}
 	}
 }
 
-// FuzzParseOSRelease writes what was read with shell quotes, and reads it
+// FuzzParse writes what was read with shell quotes, and reads it
 // again.
-func FuzzParseOSRelease(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add("ID=debian\nNAME=\"Debian GNU/Linux\" # x\n")
 	f.Add("A='b'\\ \"c\\$\"\n=\nB=\"\\\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		fields, _ := ParseOSRelease(strings.NewReader(text))
+		fields, _ := Parse(strings.NewReader(text))
 		var b strings.Builder
 		for name, value := range fields {
 			b.WriteString(name + `="`)
@@ -62,7 +62,7 @@ func FuzzParseOSRelease(f *testing.F) {
 			}
 			b.WriteString("\"\n")
 		}
-		again, err := ParseOSRelease(strings.NewReader(b.String()))
+		again, err := Parse(strings.NewReader(b.String()))
 		if err != nil && b.Len() < 1<<16 {
 			t.Fatalf("%q read as %q: %v", text, fields, err)
 		}
@@ -70,27 +70,4 @@ func FuzzParseOSRelease(f *testing.F) {
 			t.Errorf("%q read as %q, then as %q", text, fields, again)
 		}
 	})
-}
-
-func TestFamilyOf(t *testing.T) {
-	for _, test := range []struct {
-		id, like string
-		want     Family
-	}{
-		{"debian", "", Debian},
-		{"ubuntu", "debian", Debian},
-		{"neon", "ubuntu debian", Debian},
-		{"fedora", "", Fedora},
-		{"eurolinux", "rhel fedora centos", Fedora},
-		{"opensuse-tumbleweed", "opensuse suse", Fedora},
-		{"arch", "", Arch},
-		{"cachyos", "arch", Arch},
-		{"gentoo", "", Unknown},
-		{"", "", Unknown},
-	} {
-		got := FamilyOf(map[string]string{"ID": test.id, "ID_LIKE": test.like})
-		if got != test.want {
-			t.Errorf("FamilyOf(ID=%q, ID_LIKE=%q) = %v, want %v", test.id, test.like, got, test.want)
-		}
-	}
 }
