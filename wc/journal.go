@@ -208,7 +208,8 @@ func (t *Tree) finish(p *part) (*placer, error) {
 		return nil, err
 	}
 	defer root.Close()
-	w := &placer{tree: t, part: p, live: root, base: t.abs(p.Path)}
+	w := &placer{tree: t, part: p, live: root, to: heldDir{root: root}, base: t.abs(p.Path)}
+	defer w.release()
 	if err := as(p.User, w.openStage); err != nil {
 		return nil, err
 	}

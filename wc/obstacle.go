@@ -60,12 +60,19 @@ func (p *planner) inTheWay(rel string, l *live) string {
 // beyond says whether something that is no directory stands above rel, such as
 // a symlink: what is reached through it is not rel.
 func (p *planner) beyond(rel string) bool {
-	for dir := parentOf(rel); dir != ""; dir = parentOf(dir) {
-		if info, err := p.live.Lstat(dir); err == nil && !info.IsDir() {
-			return true
+	dir := parentOf(rel)
+	if dir == "" {
+		return false
+	}
+	is, known := p.isBeyond[dir]
+	if !known {
+		info, err := p.live.Lstat(dir)
+		is = err == nil && !info.IsDir() || p.beyond(dir)
+		if p.isBeyond != nil {
+			p.isBeyond[dir] = is
 		}
 	}
-	return false
+	return is
 }
 
 // mayReplace says whether a live path of another kind may be taken away: the

@@ -30,3 +30,44 @@ func openRegular(root *os.Root, rel string) (*os.File, error) {
 func openDir(root *os.Root, rel string) (*os.File, error) {
 	return root.OpenFile(orDot(rel), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 }
+
+// heldDir holds the directory that was opened last open: steps come sorted, so
+// that the next one mostly is for the same. Close it when done.
+type heldDir struct {
+	root *os.Root
+	rel  string
+	file *os.File
+}
+
+// dir opens a directory; it stays open until another one is asked for.
+func (h *heldDir) dir(rel string) (*os.File, error) {
+	if h.file != nil && h.rel == rel {
+		return h.file, nil
+	}
+	h.close()
+	f, err := openDir(h.root, rel)
+	if err == nil {
+		h.rel, h.file = rel, f
+	}
+	return f, err
+}
+
+// lstat tells what is at a path.
+func (h *heldDir) lstat(rel string) (st unix.Stat_t, err error) {
+	parent, name := splitPath(rel)
+	if rel == "" {
+		name = "."
+	}
+	d, err := h.dir(parent)
+	if err == nil {
+		err = unix.Fstatat(int(d.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	return st, err
+}
+
+func (h *heldDir) close() {
+	if h.file != nil {
+		h.file.Close()
+		h.file = nil
+	}
+}

@@ -42,6 +42,8 @@ type placer struct {
 	live  *os.Root
 	base  string // absolute path of live, for messages
 	stage *os.Root
+	to    heldDir // below live
+	from  heldDir // below stage
 
 	skipped []lateConflict // steps that could not be taken
 	late    []string       // their paths, relative to the machine's root
@@ -59,7 +61,7 @@ type lateConflict struct {
 func (w *placer) openStage() error {
 	root, err := os.OpenRoot(filepath.Join(w.part.Stage, stageWC))
 	if err == nil {
-		w.stage = root
+		w.stage, w.from.root = root, root
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -71,6 +73,7 @@ func (w *placer) openStage() error {
 // conflict; what may pass (a full disk, say) is returned, and run can be called
 // again.
 func (w *placer) run() error {
+	defer w.release()
 	total := len(w.part.Steps)
 	for i := range w.part.Steps {
 		fault.At("place")
@@ -84,6 +87,12 @@ func (w *placer) run() error {
 		w.tree.Progress("placing", i+1, total)
 	}
 	return w.sync()
+}
+
+// release closes the directories that were held for the next step.
+func (w *placer) release() {
+	w.to.close()
+	w.from.close()
 }
 
 // sync writes the directories that were changed to disk, before the record
@@ -152,14 +161,14 @@ func (w *placer) step(s *step) error {
 
 // identity tells what is at a live path now.
 func (w *placer) identity(rel string) (identity, error) {
-	info, err := w.live.Lstat(orDot(rel))
+	st, err := w.to.lstat(rel)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return identity{}, nil
 	}
 	if err != nil {
 		return identity{}, err
 	}
-	return identityOfInfo(info), nil
+	return identityOf(&st), nil
 }
 
 func identityOfInfo(info fs.FileInfo) identity {
@@ -180,7 +189,7 @@ func (w *placer) put(s *step, now identity) error {
 	if w.stage == nil {
 		return nil
 	}
-	if _, err := w.stage.Lstat(s.Rel); errors.Is(err, fs.ErrNotExist) {
+	if _, err := w.from.lstat(s.Rel); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err
@@ -198,16 +207,14 @@ func (w *placer) put(s *step, now identity) error {
 // so that no symlink in either path is followed out of them.
 func (w *placer) rename(rel string, flags uint) error {
 	dir, name := splitPath(rel)
-	from, err := openDir(w.stage, dir)
+	from, err := w.from.dir(dir)
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	to, err := openDir(w.live, dir)
+	to, err := w.to.dir(dir)
 	if err != nil {
 		return err
 	}
-	defer to.Close()
 	return unix.Renameat2(int(from.Fd()), name, int(to.Fd()), name, flags)
 }
 
@@ -260,11 +267,10 @@ func (w *placer) meta(s *step, now identity) error {
 	if s.Rel == "" {
 		name = "."
 	}
-	fd, err := openDir(w.live, dir)
+	fd, err := w.to.dir(dir)
 	if err != nil {
 		return err
 	}
-	defer fd.Close()
 	want, dropped := guarded(*s.Want, w.part)
 	w.unset = append(w.unset, left(w.part, s.Rel, dropped)...)
 	for _, failed := range applyAt(int(fd.Fd()), name, want, now) {

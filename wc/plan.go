@@ -34,6 +34,8 @@ type planner struct {
 	decided    map[string]bool      // files that get what was decided instead
 	dropped    []string             // rels that were decided not to come
 	exact      map[string]bool      // rels to plan; nil means all
+	at         *heldDir             // of the live path that is planned; nil outside of plan
+	isBeyond   map[string]bool      // what beyond has found of directories; nil outside of plan
 
 	steps    []step
 	clashes  []clash
@@ -106,6 +108,8 @@ func (p *planner) wanted(rec *record, s *state, rel string) metadata.Values {
 // can be carried out.
 func (p *planner) plan() error {
 	p.begin()
+	p.at, p.isBeyond = &heldDir{root: p.live}, map[string]bool{}
+	defer func() { p.at.close(); p.at, p.isBeyond = nil, nil }()
 	rels := map[string]bool{}
 	for rel := range p.new.all() {
 		rels[rel] = true
@@ -274,14 +278,18 @@ func (p *planner) lstat(rel string) (live, error) {
 	if rel == "" {
 		name = "."
 	}
-	d, err := openDir(p.live, dir)
+	at := p.at
+	if at == nil {
+		at = &heldDir{root: p.live}
+		defer at.close()
+	}
+	d, err := at.dir(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return l, nil
 	}
 	if err != nil {
 		return l, err
 	}
-	defer d.Close()
 	switch err := unix.Fstatat(int(d.Fd()), name, &l.st, unix.AT_SYMLINK_NOFOLLOW); {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
 		return l, nil

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -151,7 +152,7 @@ var noSleep = []string{"SVN_I_LOVE_CORRUPTED_WORKING_COPIES_SO_DISABLE_SLEEP_FOR
 
 // svn runs a subcommand in the stage.
 func (s *stage) svn(ctx context.Context, line func(string), args ...string) ([]byte, error) {
-	return s.tree.Client.Run(ctx, Call{User: s.user, Dir: s.wc(), Env: noSleep, Args: args, Line: line})
+	return s.tree.Client.Run(ctx, Call{User: s.user, Dir: s.wc(), Env: noSleep, Args: args, Line: line, Pace: 5 * time.Millisecond})
 }
 
 // svnTargets runs a subcommand with paths handed over in a file.

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/Masterminds/semver/v3"
@@ -92,7 +93,8 @@ type Call struct {
 	Env     []string
 	Args    []string // subcommand, or an option with its value, first
 	Line    func(string)
-	Stdout  io.Writer // takes the output as it comes; Run then returns none
+	Pace    time.Duration // of the lines, see [run.Command]
+	Stdout  io.Writer     // takes the output as it comes; Run then returns none
 }
 
 // Run starts svn and returns its standard output. Failures are [*run.Error].
@@ -121,7 +123,7 @@ func (c *Client) Run(ctx context.Context, call Call) ([]byte, error) {
 		stdin = strings.NewReader(c.Password + "\n")
 	}
 	args = append(args, call.Args[1:]...)
-	out, warnings, err := run.Output(ctx, run.Command{Args: args, Dir: call.Dir, Env: call.Env, Stdin: stdin, User: call.User, Echo: c.Echo, Line: call.Line, Stdout: call.Stdout})
+	out, warnings, err := run.Output(ctx, run.Command{Args: args, Dir: call.Dir, Env: call.Env, Stdin: stdin, User: call.User, Echo: c.Echo, Line: call.Line, Pace: call.Pace, Stdout: call.Stdout})
 	if err == nil && strings.Contains(warnings, "W155007") {
 		err = &run.Error{Args: args, Dir: call.Dir, Stderr: warnings, Err: errors.New("no working copy")}
 	}

@@ -191,12 +191,8 @@ func (w *Work) done(p *part) error {
 // prepare sets the metadata of the staged files and writes the stage to disk:
 // recovery takes what is missing in it for placed.
 func (w *Work) prepare(s *stage, p *part) error {
-	dirs := map[string]*os.File{}
-	defer func() {
-		for _, f := range dirs {
-			f.Close()
-		}
-	}()
+	in := heldDir{root: s.root}
+	defer in.close()
 	for i := range p.Steps {
 		st := &p.Steps[i]
 		if st.Act != actPut {
@@ -207,22 +203,18 @@ func (w *Work) prepare(s *stage, p *part) error {
 				return err
 			}
 		}
-		dir, name := splitPath(st.Rel)
-		d := dirs[dir]
-		if d == nil {
-			var err error
-			if d, err = openDir(s.root, dir); err != nil {
-				return err
-			}
-			dirs[dir] = d
+		found, err := in.lstat(st.Rel)
+		if err != nil {
+			return &fs.PathError{Op: "lstat", Path: st.Rel, Err: err}
 		}
-		info, err := s.root.Lstat(st.Rel)
+		dir, name := splitPath(st.Rel)
+		d, err := in.dir(dir)
 		if err != nil {
 			return err
 		}
 		want, dropped := guarded(*st.Want, p)
 		w.Unset = append(w.Unset, left(p, st.Rel, dropped)...)
-		for _, failed := range applyAt(int(d.Fd()), name, want, identityOfInfo(info)) {
+		for _, failed := range applyAt(int(d.Fd()), name, want, identityOf(&found)) {
 			w.Unset = append(w.Unset, fmt.Sprintf("%s: %v", joinPath(p.Path, st.Rel), failed))
 		}
 	}

@@ -39,6 +39,9 @@ type Command struct {
 	Echo func(line string)
 	// Line receives each line of standard output as it comes, without its end.
 	Line func(line string)
+	// Pace is how long a line may wait for further ones. A program that flushes
+	// each costs both sides a wake-up for each.
+	Pace time.Duration
 	// Stdout receives standard output as it comes; [Output] then returns none.
 	Stdout io.Writer
 	// Kill makes cancelling end the program at once, without asking first.
@@ -168,7 +171,7 @@ func Output(ctx context.Context, c Command) (stdout []byte, warnings string, err
 	}
 	var lines *lineWriter
 	if c.Line != nil {
-		lines = &lineWriter{each: c.Line}
+		lines = &lineWriter{each: c.Line, pace: c.Pace}
 		cmd.Stdout = io.MultiWriter(cmd.Stdout, lines)
 	}
 	err = runLocked(cmd)
@@ -243,6 +246,7 @@ func Quote(args []string) string {
 type lineWriter struct {
 	each func(string)
 	part []byte
+	pace time.Duration
 }
 
 func (w *lineWriter) Write(p []byte) (int, error) {
@@ -250,6 +254,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	for {
 		i := bytes.IndexByte(w.part, '\n')
 		if i < 0 {
+			time.Sleep(w.pace)
 			return len(p), nil
 		}
 		w.each(string(w.part[:i]))
