@@ -23,6 +23,8 @@ type Survey struct {
 	Properties map[string]map[string]string // by path; "" is the directory itself
 	Passwd     string                       // content of etc/passwd and etc/group, if there
 	Group      string
+
+	Description string // content of [DescriptionPath], if there
 }
 
 // SurveyNode is one path below the directory.
@@ -78,10 +80,14 @@ func (c *Client) survey(ctx context.Context, path, url, revision, peg string) (*
 	if s.Properties, err = parsePropList(bytes.NewReader(props), s.URL); err != nil {
 		return nil, err
 	}
-	if !BringsNames(path) {
-		return s, nil
+	texts := map[string]*string{}
+	if path == "" {
+		texts[DescriptionPath] = &s.Description
 	}
-	for name, text := range map[string]*string{passwdPath: &s.Passwd, groupPath: &s.Group} {
+	if BringsNames(path) {
+		texts[passwdPath], texts[groupPath] = &s.Passwd, &s.Group
+	}
+	for name, text := range texts {
 		name = strings.TrimPrefix(strings.TrimPrefix(name, path), "/")
 		for _, n := range s.Nodes {
 			if n.Path == name && !n.Dir {

@@ -67,7 +67,7 @@ func (c *materializeCmd) Run(a *app) (err error) {
 		return err
 	}
 	if m.plan {
-		return m.planPackages(c.Packages, m.planExternals(c))
+		return m.planRest(c)
 	}
 	return m.packages(c.Packages, m.finish())
 }
@@ -287,108 +287,4 @@ func (m *materializer) summary() error {
 		err = wc.Hint(err, "rootwc materialize --identity FILE brings encrypted files back")
 	}
 	return err
-}
-
-// check prints every blocker.
-func (c *materializeCmd) check(a *app, t *wc.Tree) error {
-	url := strings.TrimSuffix(c.URL, "/")
-	if url == "" {
-		cp, err := t.Attach("")
-		if err != nil {
-			return err
-		}
-		url = cp.URL()
-	}
-	blockers := []wc.Blocker{}
-	surveys := surveyAll(a, t, url, c.Revision)
-	for _, one := range surveys {
-		if one.survey == nil {
-			continue
-		}
-		if err := t.Foresee(one.survey); err != nil {
-			blockers = append(blockers, wc.Blocker{Path: one.external.Path, Why: err.Error()})
-		}
-	}
-	for _, one := range surveys {
-		if one.err != nil {
-			why := one.err.Error()
-			if url := one.external.URL; url != "" && !strings.Contains(why, url) {
-				why = url + ": " + why
-			}
-			blockers = append(blockers, wc.Blocker{Path: one.external.Path, Why: why})
-			continue
-		}
-		found, err := t.Blockers(one.external.Path, one.survey)
-		if err != nil {
-			return err
-		}
-		blockers = append(blockers, found...)
-		if one.external.Path == "" {
-			found, err := t.SealedBlockers(a.ctx, one.survey, c.Revision, c.identities)
-			if err != nil {
-				return err
-			}
-			blockers = append(blockers, found...)
-		}
-	}
-	if c.JSON {
-		if err := a.json(struct {
-			Format   string       `json:"format"`
-			Root     string       `json:"root"`
-			Blockers []blockerDoc `json:"blockers"`
-		}{jsonFormat, t.Root, blockerDocs(blockers)}); err != nil {
-			return err
-		}
-	} else {
-		for _, b := range blockers {
-			a.line('!', b.Path, b.Why)
-		}
-	}
-	if len(blockers) > 0 {
-		return errDifferences
-	}
-	return nil
-}
-
-type blockerDoc struct {
-	Path string `json:"path"`
-	Why  string `json:"why"`
-}
-
-func blockerDocs(blockers []wc.Blocker) []blockerDoc {
-	docs := []blockerDoc{}
-	for _, b := range blockers {
-		docs = append(docs, blockerDoc{b.Path, b.Why})
-	}
-	return docs
-}
-
-// planExternals prints what would happen to the externals.
-func (m *materializer) planExternals(c *materializeCmd) error {
-	url := strings.TrimSuffix(c.URL, "/")
-	if cp, _ := m.tree.CopyOf(""); cp != nil {
-		url = cp.URL()
-	}
-	for _, one := range surveyAll(m.app, m.tree, url, c.Revision)[1:] {
-		e := one.external
-		if one.err != nil {
-			m.failed = append(m.failed, fmt.Errorf("external %q: %w", e.Path, one.err))
-			m.app.warn("external %s: %v", e.Path, one.err)
-			continue
-		}
-		if _, err := m.tree.Attach(e.Path); err == nil {
-			continue
-		}
-		r, err := m.work.PlanCheckout(m.app.ctx, m.app.deciding(checkoutOptions(e)))
-		if err != nil {
-			m.failed = append(m.failed, err)
-			m.app.warn("%v", err)
-			continue
-		}
-		m.took(r)
-	}
-	if len(m.failed) > 0 {
-		return wc.Partial("cannot plan everything: %w", joined(m.failed))
-	}
-	return nil
 }

@@ -35,14 +35,6 @@ func (m *materializer) packages(install bool, files error) error {
 	return files
 }
 
-// planPackages says what no plan can know before the files are there.
-func (m *materializer) planPackages(install bool, files error) error {
-	if install {
-		fmt.Fprintln(m.app.out, "Then packages that are recorded and missing would be installed: with the files in place, rootwc packages install --plan tells which.")
-	}
-	return files
-}
-
 // missingPackages counts those that were wanted; a root that has none is no
 // machine.
 func (a *app) missingPackages(t *wc.Tree) int {
