@@ -144,9 +144,11 @@ func (d *conffileDecider) sources(r *wc.Rivals, answer map[string]*wc.Decision, 
 		if bytes.Equal(now, text) {
 			continue
 		}
-		live, err := r.Live(path, conffiles.MaxSize)
 		words[path] = d.from + " is " + d.to + " here"
-		answer[path] = &wc.Decision{Text: now, Keep: err == nil && bytes.Equal(live, now), Note: words[path]}
+		answer[path] = &wc.Decision{Text: now, Note: words[path]}
+		if live, err := r.Live(path, conffiles.MaxSize); err == nil && bytes.Equal(live, now) {
+			answer[path] = &wc.Decision{Keep: true, Note: words[path]}
+		}
 	}
 	return nil
 }
