@@ -25,7 +25,7 @@ import (
 // in step with the contract, not with the code.
 
 // patience bounds one run of a program.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // program builds rootwc once for each test run, beside the test's own
 // executable: go test takes that directory away when it is done.

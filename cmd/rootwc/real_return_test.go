@@ -96,7 +96,7 @@ func TestRealReturn(t *testing.T) {
 	needs(t, "svnserve", "debootstrap", "rsync", "getfacl", "setfacl", "unshare", "age-keygen", "diff3")
 	s, shipped := installReleases(t)
 	same := &machine{t: t, root: filepath.Join(s.dir, "same")}
-	must(t, s.dir, "cp", "-a", shipped[0], same.root)
+	copySystem(t, shipped[0], same.root)
 	if err := os.Chmod(s.dir, 0o755); err != nil { // people of the machine read the media
 		t.Fatal(err)
 	}
