@@ -102,19 +102,11 @@ func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, riva
 		maps.Copy(decisions, answer)
 	}
 	maps.Copy(decisions, accounts)
-	steps := p.steps
-	p.steps, p.decided = nil, map[string]bool{}
-	for _, s := range steps {
-		d := decisions[joinPath(p.path, s.Rel)]
-		if d == nil || p.rivals(&s, rivals) == nil {
-			p.add(s)
-			continue
-		}
-		if err := p.follow(s, d, r); err != nil {
+	if len(decisions) > 0 {
+		if err := p.followAll(decisions, rivals, r); err != nil {
 			return err
 		}
 	}
-	p.order()
 	if opt.DryRun {
 		return nil
 	}
@@ -134,6 +126,24 @@ func (w *Work) decide(ctx context.Context, p *planner, opt CheckoutOptions, riva
 		}
 		fault.At("conflict-stored")
 	}
+	return nil
+}
+
+// followAll changes the plan as it was decided.
+func (p *planner) followAll(decisions map[string]*Decision, rivals *Rivals, r *Result) error {
+	steps := p.steps
+	p.steps, p.decided = nil, map[string]bool{}
+	for _, s := range steps {
+		d := decisions[joinPath(p.path, s.Rel)]
+		if d == nil || p.rivals(&s, rivals) == nil {
+			p.add(s)
+			continue
+		}
+		if err := p.follow(s, d, r); err != nil {
+			return err
+		}
+	}
+	p.order()
 	return nil
 }
 
