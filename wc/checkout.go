@@ -250,13 +250,33 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 			return err
 		}
 	}
-	if s.user != nil {
-		if err := w.seed(ctx, s, opt); err != nil {
-			return err
-		}
-		return s.fetch(ctx, opt.URL, fill...)
+	how := fill
+	if s.user == nil {
+		how = []string{"checkout", "--ignore-externals", "--force", "--revision", revision, "--", opt.URL + "@" + opt.Peg, "."}
+	} else if err := w.seed(ctx, s, opt); err != nil {
+		return err
 	}
-	return s.fetch(ctx, opt.URL, "checkout", "--ignore-externals", "--force", "--revision", revision, "--", opt.URL+"@"+opt.Peg, ".")
+	if !w.tree.Unwatched {
+		return s.fetch(ctx, opt.URL, how...)
+	}
+	if err := s.fetchQuietly(ctx, how); err == nil || ctx.Err() != nil || s.came == 0 || lost(err) {
+		return err
+	}
+	if _, err := s.svn(ctx, nil, "cleanup", "."); err != nil {
+		return err
+	}
+	return s.fetch(ctx, opt.URL, fill...) // to hear over which path it fails
+}
+
+// fetchQuietly is [stage.fetch] into an empty stage with nobody watching: svn
+// names no path, which is a tenth of its time.
+func (s *stage) fetchQuietly(ctx context.Context, args []string) error {
+	_, err := s.svn(ctx, nil, slices.Insert(slices.Clone(args), 1, "--quiet")...)
+	if err != nil {
+		found, _ := os.ReadDir(s.wc())
+		s.came = len(found)
+	}
+	return err
 }
 
 // empty removes everything from the stage's working copy.

@@ -72,6 +72,9 @@ type Tree struct {
 	// Progress receives what long work is at; never nil after [Open].
 	Progress func(what string, done, total int)
 
+	// Unwatched says that nobody sees the progress.
+	Unwatched bool
+
 	failing sync.Mutex
 	broken  error // of a record that could not be read: what was told is not all, and nothing may be written
 	fs      *os.Root

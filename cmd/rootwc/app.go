@@ -98,7 +98,7 @@ func (a *app) openRoot() (*wc.Tree, error) {
 	}
 	a.tree = t
 	t.Warn = func(format string, args ...any) { a.warn(format, args...) }
-	t.Progress = a.progress.show
+	t.Progress, t.Unwatched = a.progress.show, !a.progress.terminal
 	if t.BadTable != nil {
 		a.warn("%v", t.BadTable)
 	}

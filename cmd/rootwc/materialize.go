@@ -40,7 +40,12 @@ func (c *materializeCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := t.Client.Version(a.ctx); err != nil {
+	if c.Check {
+		_, err = t.Client.Version(a.ctx)
+	} else {
+		t.Client.Require(a.ctx)
+	}
+	if err != nil {
 		t.Close()
 		return err
 	}
@@ -207,8 +212,16 @@ func (m *materializer) finish() error {
 }
 
 // missing brings back versioned paths that are not there: an earlier run may
-// have had to leave them out.
+// have had to leave them out. What is left of those that this run brought up has
+// been told.
 func (m *materializer) missing() error {
+	fresh := map[string]bool{}
+	for _, r := range m.results {
+		fresh[r.WorkingCopy] = true
+	}
+	if !slices.ContainsFunc(m.tree.Copies, func(c *wc.Copy) bool { return !fresh[c.Path] }) {
+		return nil
+	}
 	entries, err := m.tree.Status(m.app.ctx, wc.StatusOptions{})
 	if err != nil {
 		return err
@@ -218,10 +231,6 @@ func (m *materializer) missing() error {
 		if e.Status == wc.Missing && !e.Withheld {
 			paths = append(paths, e.Path)
 		}
-	}
-	fresh := map[string]bool{} // the run that brought it up has told what is left
-	for _, r := range m.results {
-		fresh[r.WorkingCopy] = true
 	}
 	paths = slices.DeleteFunc(paths, func(p string) bool { c, _ := m.tree.CopyOf(p); return fresh[c.Path] })
 	if len(paths) == 0 {
