@@ -6,8 +6,8 @@ import "fmt"
 // nothing of its caller's environment. Only a refusal, which the description
 // has to ask for, ends the line before a run with another status than 0: an
 // older rootwc without the verb, or one that crashes, stops nobody. Without
-// rootwc there is one warning, before the run. Standard output belongs to the
-// caller: dnf 5 and zypper read it.
+// rootwc there is one warning, before the run. Where the caller reads standard
+// output, as dnf 5 and zypper do, the hook's file keeps it away from there.
 //
 // The line has neither " nor \, for which apt.conf(5) has no room.
 const (
@@ -17,10 +17,10 @@ const (
 
 // before is the call before a run of a package manager.
 func before(manager string) string {
-	return fmt.Sprintf("%sif command -v rootwc >/dev/null; then rootwc --root=/ hooks before %s </dev/null >&2; test $? -ne 3; else %s; fi", findRootwc, manager, absent)
+	return fmt.Sprintf("%sif command -v rootwc >/dev/null; then rootwc --root=/ hooks before %s </dev/null; test $? -ne 3; else %s; fi", findRootwc, manager, absent)
 }
 
 // after is the call after it.
 func after(manager string) string {
-	return fmt.Sprintf("%s! command -v rootwc >/dev/null || rootwc --root=/ hooks after %s </dev/null >&2 || true", findRootwc, manager)
+	return fmt.Sprintf("%s! command -v rootwc >/dev/null || rootwc --root=/ hooks after %s </dev/null || true", findRootwc, manager)
 }

@@ -32,16 +32,25 @@ const (
 )
 
 // FindCaller looks for the package manager among the processes above pid: the
-// nearest that is neither rootwc nor the shell of a hook. What /proc does not
-// tell stays empty.
+// nearest that is neither rootwc nor the shell of a hook. apt starts each hook
+// from a fork of itself, which has the same arguments and is not meant. What
+// /proc does not tell stays empty.
 func FindCaller(proc fs.FS, pid int, getenv func(string) string) Caller {
 	c := Caller{Sudo: getenv("SUDO_USER"), Pkexec: getenv("PKEXEC_UID"), Login: login(proc, pid)}
+	var found []string
 	for at := parent(proc, pid); at > 0 && len(c.Ancestors) < mostAncestors; at = parent(proc, at) {
 		c.Ancestors = append(c.Ancestors, at)
 		args := arguments(proc, at)
-		if c.PID == 0 && len(args) > 0 && !isWrapper(path.Base(args[0])) {
-			c.PID, c.Command = at, commandLine(args)
+		switch {
+		case len(args) == 0:
+		case found == nil && !isWrapper(path.Base(args[0])):
+			found, c.PID = args, at
+		case slices.Equal(args, found) && c.Ancestors[len(c.Ancestors)-2] == c.PID:
+			c.PID = at
 		}
+	}
+	if found != nil {
+		c.Command = commandLine(found)
 	}
 	return c
 }

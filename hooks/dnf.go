@@ -23,16 +23,21 @@ const dnfActions = "etc/dnf/libdnf5-plugins/actions.d/rootwc.actions"
 
 func dnfFiles(root *os.Root) (files []File) {
 	if has("usr/bin/dnf5", dnfActions)(root) {
-		escaped := strings.NewReplacer(" ", `\ `)
 		files = append(files, File{dnfActions, 0o644, fmt.Sprintf(`# Commits what changed before a transaction, and then what that changed.
 pre_transaction:::enabled=host-only:/bin/sh -c %s
 post_transaction:::enabled=host-only:/bin/sh -c %s
-`, escaped.Replace(before("dnf")), escaped.Replace(after("dnf")))})
+`, dnfArgument(before("dnf")), dnfArgument(after("dnf")))})
 	}
 	for _, dir := range dnfPlugins(root) {
 		files = append(files, File{path.Join(dir, "rootwc.py"), 0o644, dnfPlugin})
 	}
 	return files
+}
+
+// dnfArgument is shell text as one argument of an action, which has standard
+// output to itself.
+func dnfArgument(text string) string {
+	return strings.ReplaceAll("{ "+text+"; } >&2", " ", `\ `)
 }
 
 // dnfPlugins are the directories of dnf 4 for plugins, beside dnf itself: the

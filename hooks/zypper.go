@@ -16,8 +16,8 @@ while IFS= read -r -d '' frame; do
 	while [[ $frame == $'\n'* ]]; do frame=${frame#$'\n'}; done
 	command=${frame%%%%$'\n'*}
 	case $command in
-	COMMITBEGIN) (%s) ;;
-	COMMITEND) (%s) ;;
+	COMMITBEGIN) (%s) >&2 ;;
+	COMMITEND) (%s) >&2 ;;
 	esac
 	printf 'ACK\n\n\0'
 	if [[ $command == _DISCONNECT ]]; then break; fi
