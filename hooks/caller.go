@@ -115,7 +115,7 @@ func commandLine(args []string) string {
 var (
 	interpreter = regexp.MustCompile(`^(python|perl|ruby)[0-9.]*$`)
 	userInfo    = regexp.MustCompile(`://[^/@\s]+@`)
-	secretName  = regexp.MustCompile(`(?i)(pass(word|wd|phrase)?|secret|token|api-?key|credentials?|login)$`)
+	secretName  = regexp.MustCompile(`(?i)^.*?(pass(word|wd|phrase)?|secret|token|api-?key|credentials?)(=|$)`)
 )
 
 // hide replaces what is no business of a log: the user and password of a URL,
@@ -123,11 +123,11 @@ var (
 func hide(args []string) {
 	const hidden = "…"
 	for i, arg := range args {
-		name, _, assigned := strings.Cut(arg, "=")
+		name := secretName.FindString(arg)
 		switch {
-		case assigned && secretName.MatchString(name):
-			args[i] = name + "=" + hidden
-		case i > 0 && strings.HasPrefix(args[i-1], "--") && secretName.MatchString(args[i-1]) && !strings.HasPrefix(arg, "-"):
+		case strings.HasSuffix(name, "="):
+			args[i] = name + hidden
+		case i > 0 && strings.HasPrefix(args[i-1], "--") && secretName.FindString(args[i-1]) == args[i-1] && !strings.HasPrefix(arg, "-"):
 			args[i] = hidden
 		default:
 			args[i] = userInfo.ReplaceAllString(arg, "://"+hidden+"@")
