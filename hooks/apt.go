@@ -7,7 +7,8 @@ import "fmt"
 // too. Source: apt.conf(5).
 //
 // dpkg by hand has invoke hooks of its own, dpkg(1). They run under apt as
-// well, several times a run: there DPKG_FRONTEND_LOCKED is set.
+// well, several times a run. There DPKG_FRONTEND_LOCKED is set; aptitude does
+// not set it, which rootwc sees by other means ([Caller.Within]).
 var apt = Hook{
 	Name: "apt",
 	Here: has("usr/bin/apt-get", "usr/bin/dpkg"),

@@ -32,7 +32,7 @@ const (
 )
 
 // FindCaller looks for the package manager among the processes above pid: the
-// nearest that is neither rootwc nor the shell of a hook. apt starts each hook
+// nearest that is neither rootwc nor the shell that a hook is run by. apt starts each hook
 // from a fork of itself, which has the same arguments and is not meant. What
 // /proc does not tell stays empty.
 func FindCaller(proc fs.FS, pid int, getenv func(string) string) Caller {
@@ -43,7 +43,7 @@ func FindCaller(proc fs.FS, pid int, getenv func(string) string) Caller {
 		args := arguments(proc, at)
 		switch {
 		case len(args) == 0:
-		case found == nil && !isWrapper(path.Base(args[0])):
+		case found == nil && !isWrapper(args):
 			found, c.PID = args, at
 		case slices.Equal(args, found) && c.Ancestors[len(c.Ancestors)-2] == c.PID:
 			c.PID = at
@@ -88,9 +88,18 @@ func arguments(proc fs.FS, pid int) []string {
 	return strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
 }
 
-// isWrapper names what stands between a package manager and its hook.
-func isWrapper(name string) bool {
-	return slices.Contains([]string{"sh", "dash", "bash", "busybox", "rootwc"}, name)
+// isWrapper says whether a process stands between a package manager and its
+// hook: it has the name of rootwc in its script. Any other shell is a person's.
+func isWrapper(args []string) bool {
+	name := path.Base(args[0])
+	return name == "rootwc" || slices.Contains([]string{"sh", "dash", "bash", "busybox"}, name) &&
+		slices.ContainsFunc(args[1:], func(arg string) bool { return strings.Contains(arg, "rootwc") })
+}
+
+// Within says that dpkg is run by another package manager, which has hooks of its
+// own: --status-fd is how these follow what it does.
+func (c Caller) Within() bool {
+	return strings.HasPrefix(c.Command, "dpkg ") && strings.Contains(c.Command, " --status-fd ")
 }
 
 // commandLine is a command line as a person would write it: without the

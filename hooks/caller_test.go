@@ -21,7 +21,7 @@ func processes(login string, chain ...[]string) fstest.MapFS {
 }
 
 func TestFindCaller(t *testing.T) {
-	me, shell, bash := []string{"rootwc", "hooks"}, []string{"/bin/sh", "-c", "x"}, []string{"-bash"}
+	me, shell, bash := []string{"rootwc", "hooks"}, []string{"/bin/sh", "-c", "rootwc hooks before apt; true"}, []string{"-bash"}
 	apt := []string{"/usr/bin/apt-get", "install", "editor"}
 	for _, test := range []struct {
 		name    string
@@ -34,7 +34,9 @@ func TestFindCaller(t *testing.T) {
 		{"interpreter", [][]string{me, {"/usr/bin/python3", "/usr/bin/dnf", "upgrade"}, bash}, 99, "dnf upgrade"},
 		{"interpreter alone", [][]string{me, {"python3", "-c", "import dnf"}}, 99, "python3 -c import dnf"},
 		{"no arguments", [][]string{me, shell, {""}}, 98, "."},
-		{"only shells", [][]string{me, shell}, 0, ""},
+		{"only the hook", [][]string{me, shell}, 0, ""},
+		{"by hand", [][]string{me, bash, {"terminal", "--password", "b"}}, 99, "-bash"},
+		{"plugin", [][]string{me, {"/bin/bash", "/usr/lib/zypp/plugins/commit/rootwc"}, {"zypper", "up"}}, 98, "zypper up"},
 		{"proxy", [][]string{me, {"apt", "-oAcquire::http::Proxy=http://a:b@proxy:3128/", "update"}}, 99, "apt -oAcquire::http::Proxy=http://…@proxy:3128/ update"},
 		{"option", [][]string{me, {"dnf", "--setopt=own.proxy_password=b", "--password", "b", "--token", "-y", "install", "passwd"}}, 99, "dnf --setopt=own.proxy_password=… --password … --token -y install passwd"},
 	} {
@@ -63,6 +65,16 @@ func TestFindCallerLong(t *testing.T) {
 	c := FindCaller(processes("4294967295", []string{"rootwc"}, args), 100, func(string) string { return "" })
 	if len(c.Command) > mostWords+len(" …") || !strings.HasSuffix(c.Command, " …") || c.Login != "" {
 		t.Errorf("%d bytes, login %q", len(c.Command), c.Login)
+	}
+}
+
+func TestWithin(t *testing.T) {
+	for command, want := range map[string]bool{
+		"dpkg --status-fd 17 --purge --pending": true, "dpkg --purge editor": false, "apt-get install --status-fd x": false, "": false,
+	} {
+		if (Caller{Command: command}).Within() != want {
+			t.Errorf("%q: not %v", command, want)
+		}
 	}
 }
 

@@ -82,11 +82,15 @@ func (a *app) newPackageHook(manager string) *packageHook {
 
 // around does the work of a hook, under the lock, which is asked for once, and in
 // bounded time. A run that a rootwc command has started is that command's
-// business.
+// business, and dpkg that another package manager has started is the other's.
 func (h *packageHook) around(do func() error) error {
+	if h.caller.Within() {
+		return nil
+	}
 	ctx, stop := context.WithTimeout(h.ctx, hookPatience)
 	defer stop()
 	h.ctx = ctx
+	h.progress.terminal = false // which belongs to the package manager
 	err := h.locked(do)
 	h.app.tree = nil // what main would say of it is in the error
 	if locked := (*wc.LockedError)(nil); errors.As(err, &locked) && slices.Contains(h.caller.Ancestors, locked.Holder.PID) {
