@@ -18,7 +18,7 @@ import (
 
 // hookPatience bounds what a package manager waits for a hook, with the grace
 // that a program gets to leave: libzypp gives up on a plugin after 30 seconds.
-const hookPatience = 20 * time.Second
+const hookPatience = 10 * time.Second
 
 type hooksBeforeCmd struct {
 	Manager string `arg:"" help:"The program that calls."`
@@ -176,8 +176,11 @@ func (h *packageHook) plan() (*wc.Commit, error) {
 
 // commit sends what there is.
 func (h *packageHook) commit(title string, changes []packages.Change) error {
-	if err := h.work.UnsureCommit(h.ctx); err != nil {
-		return err
+	away := h.notes.Warned // and the run has waited once
+	if !away {
+		if err := h.work.UnsureCommit(h.ctx); err != nil {
+			return err
+		}
 	}
 	plan, err := h.plan()
 	if err != nil || !plan.Sends() {
@@ -187,7 +190,7 @@ func (h *packageHook) commit(title string, changes []packages.Change) error {
 	if err != nil {
 		return err
 	}
-	if h.notes.Warned { // the run has waited once
+	if away {
 		return h.queueLater(plan, message, errAway)
 	}
 	done, err := plan.Run(h.ctx, message)
