@@ -8,7 +8,7 @@ import "fmt"
 //
 // dpkg by hand has invoke hooks of its own, dpkg(1). They run under apt as
 // well, several times a run. There DPKG_FRONTEND_LOCKED is set; aptitude does
-// not set it, which rootwc sees by other means ([Caller.Within]).
+// not set it, which rootwc sees by other means ([Caller.Aside]).
 var apt = Hook{
 	Name: "apt",
 	Here: has("usr/bin/apt-get", "usr/bin/dpkg"),

@@ -96,10 +96,11 @@ func isWrapper(args []string) bool {
 		slices.ContainsFunc(args[1:], func(arg string) bool { return strings.Contains(arg, "rootwc") })
 }
 
-// Within says that dpkg is run by another package manager, which has hooks of its
-// own: --status-fd is how these follow what it does.
-func (c Caller) Within() bool {
-	return strings.HasPrefix(c.Command, "dpkg ") && strings.Contains(c.Command, " --status-fd ")
+// Aside says that a run of dpkg is no run of its own, or not of this root:
+// another package manager, which has hooks itself, follows it by --status-fd, and
+// the configuration holds for --root too.
+func (c Caller) Aside() bool {
+	return strings.HasPrefix(c.Command, "dpkg ") && aside.MatchString(c.Command)
 }
 
 // commandLine is a command line as a person would write it: without the
@@ -123,6 +124,7 @@ func commandLine(args []string) string {
 
 var (
 	interpreter = regexp.MustCompile(`^(python|perl|ruby)[0-9.]*$`)
+	aside       = regexp.MustCompile(` --(status-fd |(root|instdir|admindir)=)`)
 	userInfo    = regexp.MustCompile(`://[^/@\s]+@`)
 	secretName  = regexp.MustCompile(`(?i)^.*?(pass(word|wd|phrase)?|secret|token|api-?key|credentials?)(=|$)`)
 )

@@ -68,11 +68,11 @@ func TestFindCallerLong(t *testing.T) {
 	}
 }
 
-func TestWithin(t *testing.T) {
+func TestAside(t *testing.T) {
 	for command, want := range map[string]bool{
-		"dpkg --status-fd 17 --purge --pending": true, "dpkg --purge editor": false, "apt-get install --status-fd x": false, "": false,
+		"dpkg --status-fd 17 --purge --pending": true, "dpkg --purge editor": false, "dpkg --root=/mnt --install x.deb": true, "apt-get install --status-fd x": false, "": false,
 	} {
-		if (Caller{Command: command}).Within() != want {
+		if (Caller{Command: command}).Aside() != want {
 			t.Errorf("%q: not %v", command, want)
 		}
 	}

@@ -93,17 +93,12 @@ func sealHolds(file []byte) bool {
 	return at >= 0 && bytes.Equal(file, File{Text: string(file[:at])}.sealed())
 }
 
-// Install writes the files that are missing or outdated, and with force those
-// that a person has edited. It returns the paths that it has written.
-func (h Hook) Install(root *os.Root, force bool) (written []string, err error) {
+// Install writes the files that are not [Current], and returns their paths.
+// Whether one that a person has edited may go is the caller's to ask.
+func (h Hook) Install(root *os.Root) (written []string, err error) {
 	files, _, err := h.Look(root)
 	if err != nil {
 		return nil, err
-	}
-	for _, f := range files {
-		if f.State == Modified && !force {
-			return nil, &ModifiedError{f.Path}
-		}
 	}
 	for _, f := range files {
 		if f.State == Current {
@@ -117,33 +112,26 @@ func (h Hook) Install(root *os.Root, force bool) (written []string, err error) {
 	return written, nil
 }
 
-// Remove removes the files, but for those that a person has edited: when
-// there is one, it is named in a [*ModifiedError] and the others are gone.
-func (h Hook) Remove(root *os.Root) (removed []string, err error) {
+// Remove removes the files, but for those that a person has edited.
+func (h Hook) Remove(root *os.Root) (removed, edited []string, err error) {
 	files, _, err := h.Look(root)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, f := range files {
 		switch f.State {
 		case Missing:
-			continue
 		case Modified:
-			err = &ModifiedError{f.Path}
-			continue
+			edited = append(edited, f.Path)
+		default:
+			if err := errors.Join(root.Remove(f.Path), syncDir(root, path.Dir(f.Path))); err != nil {
+				return removed, edited, err
+			}
+			removed = append(removed, f.Path)
 		}
-		if rerr := errors.Join(root.Remove(f.Path), syncDir(root, path.Dir(f.Path))); rerr != nil {
-			return removed, rerr
-		}
-		removed = append(removed, f.Path)
 	}
-	return removed, err
+	return removed, edited, nil
 }
-
-// ModifiedError is a file that a person has edited, or that is not rootwc's.
-type ModifiedError struct{ Path string }
-
-func (e *ModifiedError) Error() string { return fmt.Sprintf("%s was edited by hand", e.Path) }
 
 // write puts the file in place, wholly old or wholly new. Its temporary name has
 // an ending that no package manager reads.

@@ -66,7 +66,7 @@ func install(t *testing.T, dir string, hook Hook) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if _, err := hook.Install(root, false); err != nil {
+	if _, err := hook.Install(root); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -120,17 +119,14 @@ func (c *hooksInstallCmd) Run(a *app) error {
 	}
 	defer root.Close()
 	for _, hook := range chosen {
-		if !hook.Here(root) {
-			return wc.Refuse("cannot install the hook %s: there is no %s below %s", hook.Name, hook.Name, a.global.Root)
+		if err := c.check(a, root, hook); err != nil {
+			return err
 		}
 	}
 	for _, hook := range chosen {
-		written, err := hook.Install(root, c.Force)
+		written, err := hook.Install(root)
 		for _, path := range written {
 			a.line('A', path, "")
-		}
-		if edited := (*hooks.ModifiedError)(nil); errors.As(err, &edited) {
-			return wc.Hint(wc.Refuse("cannot install the hook %s: %w", hook.Name, err), "look at the file; --force writes over it")
 		}
 		if err != nil {
 			return fmt.Errorf("cannot install the hook %s: %w", hook.Name, err)
@@ -138,6 +134,23 @@ func (c *hooksInstallCmd) Run(a *app) error {
 	}
 	if !hasProgram(root) {
 		a.warn("there is no rootwc in %s of %s: until there is one, hooks do nothing", strings.Join(programDirs, ", "), a.global.Root)
+	}
+	return nil
+}
+
+// check refuses what is not to be installed, before anything is written.
+func (c *hooksInstallCmd) check(a *app, root *os.Root, hook hooks.Hook) error {
+	if !hook.Here(root) {
+		return wc.Refuse("cannot install the hook %s: there is no %s below %s", hook.Name, hook.Name, a.global.Root)
+	}
+	files, _, err := hook.Look(root)
+	if err != nil {
+		return fmt.Errorf("cannot install the hook %s: %w", hook.Name, err)
+	}
+	for _, f := range files {
+		if f.State == hooks.Modified && !c.Force {
+			return wc.Hint(wc.Refuse("cannot install the hook %s: %s was edited by hand", hook.Name, f.Path), "look at the file; --force writes over it")
+		}
 	}
 	return nil
 }
@@ -167,18 +180,17 @@ func (c *hooksRemoveCmd) Run(a *app) error {
 	defer root.Close()
 	var left []string
 	for _, hook := range chosen {
-		removed, err := hook.Remove(root)
+		removed, edited, err := hook.Remove(root)
 		for _, path := range removed {
 			a.line('D', path, "")
 		}
-		if edited := (*hooks.ModifiedError)(nil); errors.As(err, &edited) {
-			left = append(left, err.Error())
-		} else if err != nil {
+		if err != nil {
 			return fmt.Errorf("cannot remove the hook %s: %w", hook.Name, err)
 		}
+		left = append(left, edited...)
 	}
 	if len(left) > 0 {
-		return wc.Hint(wc.Partial("cannot remove all hooks: %s", strings.Join(left, "; ")), "remove what you have written yourself")
+		return wc.Hint(wc.Partial("cannot remove all hooks: edited by hand: %s", strings.Join(left, ", ")), "remove yourself what you have written yourself")
 	}
 	return nil
 }

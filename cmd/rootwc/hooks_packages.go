@@ -82,9 +82,9 @@ func (a *app) newPackageHook(manager string) *packageHook {
 
 // around does the work of a hook, under the lock, which is asked for once, and in
 // bounded time. A run that a rootwc command has started is that command's
-// business, and dpkg that another package manager has started is the other's.
+// business, and so is dpkg that works aside.
 func (h *packageHook) around(do func() error) error {
-	if h.caller.Within() {
+	if h.caller.Aside() {
 		return nil
 	}
 	ctx, stop := context.WithTimeout(h.ctx, hookPatience)
