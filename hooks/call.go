@@ -1,6 +1,13 @@
 package hooks
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
+
+// ProgramDirs are where a hook looks for rootwc, below the root: the caller's
+// PATH may lead anywhere.
+var ProgramDirs = []string{"usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin"}
 
 // A hook's call of rootwc is one line of shell that never fails and needs
 // nothing of its caller's environment. Only a refusal, which the description
@@ -10,17 +17,16 @@ import "fmt"
 // output, as dnf 5 and zypper do, the hook's file keeps it away from there.
 //
 // The line has neither " nor \, for which apt.conf(5) has no room.
-const (
-	findRootwc = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; "
-	absent     = "echo 'rootwc: warning: rootwc is gone, its package manager hooks are not: nothing is committed' >&2"
-)
+const absent = "echo 'rootwc: warning: rootwc is gone, its package manager hooks are not: nothing is committed' >&2"
+
+var setPath = "PATH=/" + strings.Join(ProgramDirs, ":/") + ":/sbin:/bin; "
 
 // before is the call before a run of a package manager.
 func before(manager string) string {
-	return fmt.Sprintf("%sif command -v rootwc >/dev/null; then rootwc --root=/ hooks before %s </dev/null; test $? -ne 3; else %s; fi", findRootwc, manager, absent)
+	return fmt.Sprintf("%sif command -v rootwc >/dev/null; then rootwc --root=/ hooks before %s </dev/null; test $? -ne 3; else %s; fi", setPath, manager, absent)
 }
 
 // after is the call after it.
 func after(manager string) string {
-	return fmt.Sprintf("%s! command -v rootwc >/dev/null || rootwc --root=/ hooks after %s </dev/null || true", findRootwc, manager)
+	return fmt.Sprintf("%s! command -v rootwc >/dev/null || rootwc --root=/ hooks after %s </dev/null || true", setPath, manager)
 }

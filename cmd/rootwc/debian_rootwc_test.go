@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -13,11 +14,11 @@ import (
 func cmdHookable(ts *testscript.TestScript, args []string) {
 	cmdDebian(ts, args)
 	root := ts.MkAbs(args[0])
-	for _, name := range []string{"svn", "svnadmin", "chmod", "mv"} {
+	for _, name := range []string{"svn", "svnadmin"} {
 		copyProgram(ts, root, name)
 	}
 	ts.Check(ts.Exec("which", "rootwc"))
-	copyRootwc(ts, filepath.Clean(firstLine(ts.ReadFile("stdout"))), root)
+	copyRootwc(ts, strings.TrimSpace(ts.ReadFile("stdout")), root)
 	ts.Check(ts.Exec("svnadmin", "create", filepath.Join(root, "srv/repo")))
 	ts.Check(os.WriteFile(ts.MkAbs("in.sh"), []byte(inRoot), 0o644))
 }
@@ -28,15 +29,6 @@ unset TMPDIR HOME ROOTWC_ROOT # which lead elsewhere there
 export root
 exec unshare --mount sh -euc 'mount --bind /dev $root/dev; mount --bind /proc $root/proc; exec chroot $root "$@"' - "$@"
 `
-
-func firstLine(text string) string {
-	for i, c := range text {
-		if c == '\n' {
-			return text[:i]
-		}
-	}
-	return text
-}
 
 // copyRootwc copies rootwc to where hooks look for it. It is a static program
 // unless the tests are built with cgo.

@@ -133,7 +133,7 @@ func (c *hooksInstallCmd) Run(a *app) error {
 		}
 	}
 	if !hasProgram(root) {
-		a.warn("there is no rootwc in %s of %s: until there is one, hooks do nothing", strings.Join(programDirs, ", "), a.global.Root)
+		a.warn("there is no rootwc in %s of %s: until there is one, hooks do nothing", strings.Join(hooks.ProgramDirs, ", "), a.global.Root)
 	}
 	return nil
 }
@@ -155,11 +155,8 @@ func (c *hooksInstallCmd) check(a *app, root *os.Root, hook hooks.Hook) error {
 	return nil
 }
 
-// programDirs are where hooks look for rootwc.
-var programDirs = []string{"usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin"}
-
 func hasProgram(root *os.Root) bool {
-	for _, dir := range programDirs {
+	for _, dir := range hooks.ProgramDirs {
 		if _, err := root.Lstat(filepath.Join(dir, "rootwc")); err == nil {
 			return true
 		}

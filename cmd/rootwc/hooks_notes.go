@@ -19,7 +19,7 @@ type packageNotes struct {
 	Manager     string   `json:"manager"`
 	PID         int      `json:"pid"`         // see [hooks.Caller]
 	Warned      bool     `json:"warned"`      // nothing was committed
-	Unversioned []string `json:"unversioned"` // paths that were so before
+	Unversioned []string `json:"unversioned"` // paths that were so before; nil when that is not known
 	Packages    string   `json:"packages"`    // text of a [packages.Installed]; "" for none
 }
 

@@ -160,13 +160,16 @@ func (h *packageHook) after() error {
 // those of users. Unversioned paths are noted before a run; after it, those that
 // are new are added.
 func (h *packageHook) plan() (*wc.Commit, error) {
+	if !h.known {
+		h.notes.Unversioned = []string{}
+	}
 	return h.work.PlanCommit(h.ctx, wc.CommitOptions{Take: func(e *wc.Entry) bool {
 		switch {
 		case !e.Own():
 			return false
 		case e.Status != wc.Unversioned || e.Path == probes.Dir || strings.HasPrefix(e.Path, probes.Dir+"/"):
 			return true
-		case h.known:
+		case h.known && h.notes.Unversioned != nil:
 			return !slices.Contains(h.notes.Unversioned, e.Path)
 		}
 		h.notes.Unversioned = append(h.notes.Unversioned, e.Path)

@@ -69,7 +69,7 @@ func TestRealHooks(t *testing.T) {
 	clean()
 
 	shell(t, root, "echo 'colour = on' >>etc/editor.conf; chmod 0600 etc/hostname; chmod 0640 etc/fstab")
-	in("apt-get", "-qy", "-o", "Dpkg::Options::=--force-confold", "install", "/srv/debs/editor_2_all.deb", "/srv/debs/speller_1%3a3.0-4_all.deb")
+	in("apt-get", "-qy", "-o", "Dpkg::Options::=--force-confold", "install", "/srv/debs/editor_2_all.deb", "/srv/debs/speller_3.0-4_all.deb")
 	message, paths = log("4")
 	wantIn(t, message, "uncommitted changes before: apt-get -qy ", "run by anna with sudo")
 	wantIn(t, paths, "etc/editor.conf\n")
