@@ -2,9 +2,7 @@ package hooks
 
 import "fmt"
 
-// apk runs the programs in commit_hooks.d with the word pre-commit or
-// post-commit; a failure of the former stops it. Source: the commit hooks of
-// apk-tools 2.12 and newer.
+// apk runs the programs in commit_hooks.d with the word pre-commit or post-commit.
 var apk = Hook{
 	Name: "apk",
 	Here: has("sbin/apk", "usr/sbin/apk", "usr/bin/apk"),
