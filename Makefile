@@ -105,7 +105,7 @@ deps:
 		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 losetup:mount mount:mount blkid:util-linux \
 		mke2fs:e2fsprogs chattr:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools mkfs.exfat:exfatprogs \
 		mkfs.f2fs:f2fs-tools setup-storage:fai-setup-storage systemd-repart:systemd nix-instantiate:nix-bin \
-		rpm:rpm rpmbuild:rpm createrepo_c:createrepo-c dnf:dnf pacman:pacman-package-manager
+		rpm:rpm rpmbuild:rpm createrepo_c:createrepo-c dnf:dnf pacman:pacman-package-manager zypper:zypper
 
 vm-deps:
 	@scripts/need svn:subversion svnadmin:subversion svnserve:subversion \

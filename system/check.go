@@ -46,6 +46,7 @@ func (d *Description) checks() []check {
 	rule("system.os", d.System.OS, checkWord)
 	rule("system.release", d.System.Release, checkWord)
 	rule("packages.manager", d.Packages.Manager, checkWord)
+	rule("packages.dirty", string(d.Packages.Dirty), checkDirty)
 	rule("secrets.policy", string(d.Secrets.Policy), checkPolicy)
 	place := "secrets.policy"
 	index, err := d.Secrets.checkRecipients()

@@ -18,7 +18,7 @@ func (d *Description) Encode(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, page, quote(d.Format),
 		quote(d.System.Hostname), quote(d.System.OS), quote(d.System.Release),
-		quote(d.Packages.Manager),
+		quote(d.Packages.Manager), d.Packages.Dirty.line(),
 		quote(string(d.Secrets.Policy)), quoteList(d.Secrets.Recipients))
 	b.WriteString(noiseComment)
 	for _, n := range d.Noise {
@@ -53,7 +53,7 @@ release = %s
 
 [packages]
 manager = %s
-
+%s
 [secrets]
 # What happens to content that others may not read on this machine:
 #   withhold  it stays out of the repository
@@ -92,6 +92,14 @@ recipients = %s
 #   minimum = "10 GiB"
 `
 )
+
+// line is the key's line; none for the usual.
+func (d Dirty) line() string {
+	if d == "" {
+		return ""
+	}
+	return "dirty = " + quote(string(d)) + "\n"
+}
 
 // quote writes a TOML string: literal where backslashes would have to be
 // doubled, which keeps regular expressions readable, basic otherwise.

@@ -46,6 +46,14 @@ func checkPolicy(s string) error {
 	return fmt.Errorf("policy %.60q is not known; write withhold, encrypt or clear", s)
 }
 
+func checkDirty(s string) error {
+	switch Dirty(s) {
+	case "", CommitDirty, RefuseDirty:
+		return nil
+	}
+	return fmt.Errorf("dirty %.60q is not known; write commit or refuse", s)
+}
+
 // checkRecipients looks at each of the recipients and at all together; index is
 // that of the one at fault, -1 for none of them.
 func (s *Secrets) checkRecipients() (index int, err error) {

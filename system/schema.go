@@ -27,6 +27,7 @@ var schema = map[string]shape{
 	"system.release":     text,
 	"packages":           table,
 	"packages.manager":   text,
+	"packages.dirty":     text,
 	"secrets":            table,
 	"secrets.policy":     text,
 	"secrets.recipients": texts,

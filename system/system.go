@@ -47,7 +47,18 @@ type System struct {
 // Packages says how software gets onto the machine.
 type Packages struct {
 	Manager string `toml:"manager"` // the program: "apt"; empty when there is none
+	Dirty   Dirty  `toml:"dirty"`   // empty is [CommitDirty]
 }
+
+// Dirty is what the hooks of a package manager do about changes that nobody has
+// committed yet.
+type Dirty string
+
+// What is done about them.
+const (
+	CommitDirty Dirty = "commit" // they are committed before packages change
+	RefuseDirty Dirty = "refuse" // packages are not changed until somebody commits
+)
 
 // Policy is what happens to content that others may not read on the machine.
 type Policy string

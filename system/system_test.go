@@ -22,6 +22,7 @@ os = "debian"
 release = "12"
 [packages]
 manager = "apt"
+dirty = "refuse"
 [secrets]
 policy = "withhold"            # withhold | encrypt | clear
 recipients = []                # age public keys, for encrypt
@@ -49,6 +50,7 @@ minimum = 1048576
 
 func fullDescription() *Description {
 	d := New("laptop", "debian", "12", "apt")
+	d.Packages.Dirty = RefuseDirty
 	d.Secrets.Recipients = []string{}
 	d.Noise = []Noise{{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}}}
 	d.Datasets = []Dataset{{Path: "home/anna/audio-selection", Type: Selection, Repository: "vfs:/net/server/audio", Include: []string{"albums/**"},
@@ -132,6 +134,7 @@ func TestLoadErrors(t *testing.T) {
 		{"mixed list", f + "[[noise]]\npath = \"a\"\nlines = [\"b\",\n 3]\n", `:4: noise.lines must be a list of strings, as ["a", "b"]`},
 		{"hostname", f + "[system]\nhostname = \"a b\"\n", `:3: hostname "a b" has other characters than letters, digits, dots and hyphens`},
 		{"option", f + "[packages]\nmanager = \"--now\"\n", `:3: "--now" has other characters than letters, digits and . _ + ~ -`},
+		{"dirty", f + "[packages]\ndirty = \"ignore\"\n", `:3: dirty "ignore" is not known; write commit or refuse`},
 		{"policy", f + "[secrets]\npolicy = \"none\"\n", `:3: policy "none" is not known; write withhold, encrypt or clear`},
 		{"recipient", f + "[secrets]\nrecipients = [\n  \"" + testRecipient + "\",\n  \"\",\n]\n", `:5: recipient "" is no public key of age (age1…) or SSH (ssh-ed25519 …, ssh-rsa …)`},
 		{"nobody", f + "[secrets]\npolicy = \"encrypt\"\n", `:3: policy encrypt needs recipients; write the public keys of those who may read the secrets`},
@@ -230,6 +233,7 @@ release = "12"
 
 [packages]
 manager = "apt"
+dirty = "refuse"
 
 [secrets]
 # What happens to content that others may not read on this machine:

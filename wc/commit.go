@@ -16,11 +16,15 @@ type CommitOptions struct {
 	Paths []string // only these and what is below them; none means everything
 	Add   bool     // unversioned paths as well
 	Also  string   // a directory of which unversioned paths are taken in any case
+
+	// Take, when it is set, decides about each entry instead, unversioned ones
+	// included. It sees all of them, sorted.
+	Take func(e *Entry) bool
 }
 
 // takes tells whether an unversioned path is one to add.
 func (opt CommitOptions) takes(path string) bool {
-	return opt.Add || opt.Also != "" && (path == opt.Also || strings.HasPrefix(path, opt.Also+"/"))
+	return opt.Add || opt.Take != nil || opt.Also != "" && (path == opt.Also || strings.HasPrefix(path, opt.Also+"/"))
 }
 
 // Commit is what a commit is going to send, one revision for each repository.
@@ -94,6 +98,9 @@ func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, erro
 	}
 	if err := w.named(opt, entries); err != nil {
 		return nil, err
+	}
+	if opt.Take != nil {
+		entries = slices.DeleteFunc(entries, func(e *Entry) bool { return !opt.Take(e) })
 	}
 	return w.planCommit(entries, opt, false)
 }

@@ -122,5 +122,9 @@ func (s *State) Directory(name string) (string, error) {
 	return dir, nil
 }
 
+// Write replaces a file in the state directory, wholly old or wholly new after a
+// power cut. The caller holds the lock.
+func (s *State) Write(name string, content []byte) error { return s.writeDurable(name, content) }
+
 // Path names something in the state directory, whether it is there or not.
 func (s *State) Path(name string) string { return s.path(name) }

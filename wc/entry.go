@@ -87,6 +87,10 @@ type Entry struct {
 // WorkingCopy is the path of the working copy that holds the entry.
 func (e *Entry) WorkingCopy() string { return e.copy.Path }
 
+// Own says that the working copy is the caller's own, and not that of an
+// ordinary user, which works with that user's ids.
+func (e *Entry) Own() bool { return e.copy.user == nil }
+
 // Clean says that the working path is what the repository has.
 func (e *Entry) Clean() bool {
 	return e.Status == Normal && len(e.Metadata) == 0 && len(e.Properties) == 0

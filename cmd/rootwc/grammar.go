@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"rootwc/hooks"
 	"rootwc/rebuild/export"
 )
 
@@ -48,6 +49,7 @@ type grammar struct {
 	Dataset     datasetCmd     `cmd:"" help:"Large data that svn does not hold: list, checkout, update, commit, flush, backup, restore, allow."`
 	Probe       probeCmd       `cmd:"" help:"Write down what is no file: partition tables, RAID, encryption, LVM, file systems, packages."`
 	Packages    packagesCmd    `cmd:"" help:"What is installed: list it, compare it with what was recorded, bring it back."`
+	Hooks       hooksCmd       `cmd:"" help:"Files by which package managers call rootwc: list, install, remove."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Set up a machine's disks again, as its probes say."`
 	Materialize materializeCmd `cmd:"" aliases:"reconstruct" help:"Bring a machine's tree back on a fresh install."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with this installation."`
@@ -57,7 +59,7 @@ type grammar struct {
 
 // helpWords are what the texts of help above name.
 var helpWords = kong.Vars{
-	"version": version(), "probes": strings.Join(probeNames, ", "), "exports": strings.Join(export.Formats(), ", "), "rescue": rescueMount,
+	"version": version(), "probes": strings.Join(probeNames, ", "), "hooks": strings.Join(hooks.Names(), ", "), "exports": strings.Join(export.Formats(), ", "), "rescue": rescueMount,
 }
 
 // release is set by the linker in a release build.

@@ -45,13 +45,19 @@ func newLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return &lab{t: t, image: image, program: staticRootwc(t), files: fstest.MapFS{}}
+}
+
+// staticRootwc builds a program that works in another system.
+func staticRootwc(t *testing.T) string {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "rootwc")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	return &lab{t: t, image: image, program: program, files: fstest.MapFS{}}
+	return program
 }
 
 // run runs a script in a guest; the files that it leaves come back.

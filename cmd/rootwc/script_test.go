@@ -92,6 +92,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"await":      plain(cmdAwait),
 	"deb":        plain(cmdDeb),
 	"debian":     plain(cmdDebian),
+	"hookable":   plain(cmdHookable),
 	"machine":    plain(cmdMachine),
 	"mkfifo":     plain(cmdMkfifo),
 	"mode":       cmdMode,
