@@ -17,10 +17,14 @@ type commitCmd struct {
 	File    string   `short:"F" help:"Read the log message from FILE, - for standard input." placeholder:"FILE"`
 	Add     bool     `help:"Take unversioned paths as well."`
 	DryRun  bool     `name:"dry-run" help:"Only say what would be sent."`
+	queueOptions
 }
 
 // Run sends changes: one revision for each repository that is touched.
 func (c *commitCmd) Run(a *app) (err error) {
+	if asked, err := c.queueOptions.run(a); asked {
+		return err
+	}
 	t, w, err := a.begin("commit")
 	if err != nil {
 		return err
@@ -31,9 +35,10 @@ func (c *commitCmd) Run(a *app) (err error) {
 		return err
 	}
 	if !c.DryRun {
-		if err := w.UnsureCommit(a.ctx); err != nil {
+		if err := unsure(a, w); err != nil {
 			return err
 		}
+		a.deliverFirst(w, true)
 	}
 	var late error
 	options := wc.CommitOptions{Paths: rels, Add: c.Add}
@@ -70,7 +75,7 @@ func (c *commitCmd) Run(a *app) (err error) {
 			return err
 		}
 	}
-	return errors.Join(c.tell(a, plan, done), narrow(t, w), late)
+	return errors.Join(c.tell(a, plan, done), narrow(t, w), late, a.tellQueued(done))
 }
 
 func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {
@@ -95,6 +100,10 @@ func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {
 }
 
 func (a *app) tellCommitted(one wc.Committed) {
+	if one.Queued != nil {
+		fmt.Fprintf(a.out, "Queued commit %d for %s.\n", one.Queued.Number, one.Repository)
+		return
+	}
 	fmt.Fprintf(a.out, "Committed revision %d of %s.\n", one.Revision, one.Repository)
 }
 

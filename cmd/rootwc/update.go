@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"rootwc/externals"
@@ -35,6 +36,9 @@ func (c *updateCmd) Run(a *app) (err error) {
 	if !c.DryRun {
 		if err := w.UnsureCommit(a.ctx); err != nil {
 			return err
+		}
+		if a.deliver(w, true) != nil { // what the update brings may be what it takes
+			defer func() { err = errors.Join(err, a.deliverAfter(w, err)) }()
 		}
 	}
 	withheld, err := t.Withheld()
