@@ -348,12 +348,12 @@ func (w *Work) followLive(ctx context.Context, in *Intent, part int, cp *commitP
 	for _, item := range items {
 		path := cp.copy.path(item.Rel)
 		mark := baseMark(cp.copy.record(), item.Rel)
+		if conflicts[path] != nil {
+			return Hint(fmt.Errorf("%q is in conflict", path), "rootwc resolve %s; then the next command sends what was queued", path)
+		}
 		if item.Sealed || mark == item.Base || item.After != "" {
 			kept = append(kept, item)
 			continue
-		}
-		if conflicts[path] != nil {
-			return Hint(fmt.Errorf("%q is in conflict", path), "rootwc resolve %s; then the next command sends what was queued", path)
 		}
 		changed = true
 		follows, err := w.follow(in, part, cp, &item)

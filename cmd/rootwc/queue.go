@@ -77,12 +77,17 @@ func (a *app) deliverFirst(w *wc.Work, now bool) {
 	}
 }
 
-// deliverAfter tries again when an update has brought what stood in the way.
+// deliverAfter tries again after an update that may have brought what stood in
+// the way, and returns what it failed with, or else what the commits wait for.
 func (a *app) deliverAfter(w *wc.Work, failed error) error {
-	if wc.Unreachable(failed) || a.ctx.Err() != nil {
-		return nil
+	switch {
+	case wc.Unreachable(failed) || a.ctx.Err() != nil:
+		return failed
+	case failed == nil:
+		return a.deliver(w, true)
 	}
-	return a.deliver(w, true)
+	a.deliverFirst(w, true)
+	return failed
 }
 
 // unsure is [wc.Work.UnsureCommit] where the commit can wait for its server.

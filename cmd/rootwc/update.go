@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"rootwc/externals"
@@ -38,7 +37,7 @@ func (c *updateCmd) Run(a *app) (err error) {
 			return err
 		}
 		if a.deliver(w, true) != nil { // what the update brings may be what it takes
-			defer func() { err = errors.Join(err, a.deliverAfter(w, err)) }()
+			defer func() { err = a.deliverAfter(w, err) }()
 		}
 	}
 	withheld, err := t.Withheld()
