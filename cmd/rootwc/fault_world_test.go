@@ -436,7 +436,7 @@ func (w *faultWorld) idle(t *testing.T) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	known := []string{"lock", "stage", "subversion", "withheld.json", "trust.json", "decided.json", "conflicts", "replaced", "index", "drift"}
+	known := []string{"lock", "stage", "subversion", "withheld.json", "trust.json", "decided.json", "conflicts", "replaced", "index", "drift", "queue"}
 	for _, f := range found {
 		if !slices.Contains(known, strings.TrimSuffix(f.Name(), filepath.Ext(f.Name()))) && !slices.Contains(known, f.Name()) || strings.HasSuffix(f.Name(), ".new") {
 			t.Errorf("left behind: %s", w.state(f.Name()))
