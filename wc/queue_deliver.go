@@ -95,16 +95,13 @@ func (w *Work) deliver(ctx context.Context, in *Intent, d *Delivered, reached ma
 	if err := reached[at]; err != nil {
 		return err
 	}
+	sent := int64(0)
 	if in.Sent {
-		if d.Revision, err = w.recognize(ctx, in.UUID, in.ID); err != nil {
+		if sent, err = w.findMark(ctx, copies[0], in.ID); err != nil {
 			return err
 		}
 	}
-	if d.Revision == 0 {
-		if d.Revision, err = w.make(ctx, in, copies, d); err != nil {
-			return err
-		}
-	} else if err := w.tree.acknowledge(in.Acks); err != nil {
+	if d.Revision, err = w.make(ctx, in, copies, d, sent); err != nil {
 		return err
 	}
 	fault.At("delivered")
@@ -156,8 +153,8 @@ func (e *silentError) Error() string {
 	return fmt.Sprintf("%s is out of reach: no answer in %s", e.url, reachIn)
 }
 
-// make sends an intent.
-func (w *Work) make(ctx context.Context, in *Intent, copies []*Copy, d *Delivered) (int64, error) {
+// make sends an intent, or records the revision sent that it has become already.
+func (w *Work) make(ctx context.Context, in *Intent, copies []*Copy, d *Delivered, sent int64) (int64, error) {
 	kept, err := w.tree.loadWithheld()
 	if err != nil {
 		return 0, err
@@ -181,8 +178,10 @@ func (w *Work) make(ctx context.Context, in *Intent, copies []*Copy, d *Delivere
 		if cp.from, err = os.OpenRoot(filepath.Join(in.files(i), stageWC)); err != nil {
 			return 0, err
 		}
-		if err := w.followLive(ctx, in, i, cp, d); err != nil {
-			return 0, err
+		if sent == 0 {
+			if err := w.followLive(in, i, cp, d); err != nil {
+				return 0, err
+			}
 		}
 		for k := range in.Parts[i].Items {
 			cm.send(cp, &in.Parts[i].Items[k])
@@ -192,7 +191,10 @@ func (w *Work) make(ctx context.Context, in *Intent, copies []*Copy, d *Delivere
 	cm.finish()
 	cm.parts = slices.DeleteFunc(cm.parts, func(cp *commitPart) bool { return len(cp.targets) == 0 })
 	if len(cm.parts) == 0 {
-		return 0, w.tree.acknowledge(in.Acks)
+		return sent, w.tree.acknowledge(in.Acks)
+	}
+	if sent > 0 {
+		return sent, w.recordSent(ctx, cm.parts, sent)
 	}
 	if w.tree.Client.Username == "" && in.Username != "" {
 		w.tree.Client.Username = in.Username
@@ -337,7 +339,7 @@ func keysOf[V any](m map[string]V) []string {
 // since, and an update has brought here. What was queued speaks of another text
 // then: the path as it was merged is sent instead, and what was queued is put
 // aside. A conflict has to be resolved first.
-func (w *Work) followLive(ctx context.Context, in *Intent, part int, cp *commitPart, d *Delivered) error {
+func (w *Work) followLive(in *Intent, part int, cp *commitPart, d *Delivered) error {
 	items := in.Parts[part].Items
 	conflicts, err := w.tree.State.conflicts()
 	if err != nil {

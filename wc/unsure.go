@@ -86,11 +86,27 @@ func (w *Work) UnsureCommit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot read %s of an interrupted commit: %w", w.tree.State.path(unsureFile), cause(err))
 	}
-	revision, err := w.recognize(ctx, unsure.UUID, unsure.Mark)
-	if err != nil {
-		return err
+	told := false
+	for _, c := range w.tree.Copies {
+		if c.UUID() != unsure.UUID {
+			continue
+		}
+		revision, err := w.findMark(ctx, c, unsure.Mark)
+		if err != nil {
+			return err
+		}
+		if revision == 0 {
+			continue
+		}
+		if !told {
+			told = true
+			w.tree.Warn("the interrupted commit did reach the repository as revision %d", revision)
+		}
+		if _, err := w.Update(ctx, c, UpdateOptions{Revision: strconv.FormatInt(revision, 10)}); err != nil {
+			return err
+		}
 	}
-	if revision > 0 {
+	if told {
 		if err := w.tree.acknowledge(unsure.Acks); err != nil {
 			return err
 		}
@@ -98,31 +114,18 @@ func (w *Work) UnsureCommit(ctx context.Context) error {
 	return w.tree.State.sure()
 }
 
-// recognize looks for the revision with a mark, brings the working copies of
-// that repository up to it and returns it; 0 when there is none.
-func (w *Work) recognize(ctx context.Context, uuid, mark string) (revision int64, err error) {
-	for _, c := range w.tree.Copies {
-		if c.UUID() != uuid {
-			continue
-		}
-		low, _, _ := c.revisions()
-		found, err := w.tree.Client.Log(ctx, c.user, "--with-revprop", commitMark, "--revision", fmt.Sprintf("HEAD:%d", max(low, 1)), "--", c.URL()+"@HEAD")
-		if err != nil {
-			return 0, fmt.Errorf("cannot tell whether an interrupted commit reached the repository: %w", err)
-		}
-		for _, e := range found {
-			if e.Properties[commitMark] != mark {
-				continue
-			}
-			if revision == 0 {
-				revision = e.Revision
-				w.tree.Warn("the interrupted commit did reach the repository as revision %d", e.Revision)
-			}
-			if _, err := w.Update(ctx, c, UpdateOptions{Revision: strconv.FormatInt(e.Revision, 10)}); err != nil {
-				return 0, err
-			}
-			break
+// findMark returns the revision that a commit with a mark has become, as far as
+// it changes what a working copy has; 0 when there is none.
+func (w *Work) findMark(ctx context.Context, c *Copy, mark string) (int64, error) {
+	low, _, _ := c.revisions()
+	found, err := w.tree.Client.Log(ctx, c.user, "--with-revprop", commitMark, "--revision", fmt.Sprintf("HEAD:%d", max(low, 1)), "--", c.URL()+"@HEAD")
+	if err != nil {
+		return 0, fmt.Errorf("cannot tell whether an interrupted commit reached the repository: %w", err)
+	}
+	for _, e := range found {
+		if e.Properties[commitMark] == mark {
+			return e.Revision, nil
 		}
 	}
-	return revision, nil
+	return 0, nil
 }
