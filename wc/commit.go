@@ -46,7 +46,7 @@ type Commit struct {
 	unsealing []string // sealed files that go
 	wasClear  bool     // the repository had content in clear that is sealed now
 
-	queued *newest // what commits that wait have of each path
+	queued *newest // what commits that wait have of each path; nil for a commit that cannot wait
 	intent *Intent // that this one makes, nil for what is live
 }
 

@@ -159,7 +159,7 @@ func (w *Work) make(ctx context.Context, in *Intent, copies []*Copy, d *Delivere
 	if err != nil {
 		return 0, err
 	}
-	cm := &Commit{work: w, intent: in, kept: kept, files: maps.Clone(kept.files), queued: &newest{}}
+	cm := &Commit{work: w, intent: in, kept: kept, files: maps.Clone(kept.files)}
 	for path, f := range in.List {
 		cm.list = true
 		if cm.files[path] = f; f == nil {

@@ -83,9 +83,10 @@ func (cm *Commit) acknowledgeOnly() error {
 func (w *Work) commitGroup(ctx context.Context, cm *Commit, group []*commitPart, message string) (Committed, error) {
 	first := group[0].copy
 	done := Committed{Repository: first.RepositoryRoot()}
-	if cm.intent == nil && cm.queued.uuids[first.UUID()] {
+	mayWait := cm.queued != nil
+	if mayWait && cm.queued.uuids[first.UUID()] {
 		done.Why = errBehind
-	} else if cm.Hasty {
+	} else if mayWait && cm.Hasty {
 		if err := w.reach(ctx, first); offline(err) {
 			done.Why = err
 		}
@@ -99,7 +100,7 @@ func (w *Work) commitGroup(ctx context.Context, cm *Commit, group []*commitPart,
 			cp.stage.live = cp.from
 		}
 		if done.Why == nil {
-			if err = cp.bumpDirs(ctx); cm.intent == nil && offline(err) {
+			if err = cp.bumpDirs(ctx); mayWait && offline(err) {
 				done.Why, err = err, nil
 			}
 		}
@@ -113,11 +114,11 @@ func (w *Work) commitGroup(ctx context.Context, cm *Commit, group []*commitPart,
 		done.WorkingCopies = append(done.WorkingCopies, cp.copy.Path)
 	}
 	if done.Why == nil {
-		if err := w.sendGroup(ctx, cm, group, message, &done); cm.intent != nil || !offline(err) || !notSent(err) {
+		err := w.sendGroup(ctx, cm, group, message, &done)
+		if !mayWait || !offline(err) || !notSent(err) {
 			return done, err
-		} else {
-			done.Why = err
 		}
+		done.Why = err
 	}
 	var err error
 	if done.Queued, err = w.queue(cm, group, message); err != nil {
@@ -148,7 +149,7 @@ func (w *Work) sendGroup(ctx context.Context, cm *Commit, group []*commitPart, m
 		if notSent(err) {
 			err = errors.Join(err, w.unmarkCommit(cm))
 		}
-		if cm.intent == nil && offline(err) && notSent(err) {
+		if cm.queued != nil && offline(err) && notSent(err) {
 			return err
 		}
 		return errors.Join(err, w.dropAll(group))

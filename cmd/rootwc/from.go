@@ -27,6 +27,7 @@ func (c *updateCmd) from(a *app) (err error) {
 		if err := w.UnsureCommit(a.ctx); err != nil {
 			return err
 		}
+		a.deliverFirst(w, true)
 	}
 	withheld, err := t.Withheld()
 	if err != nil {

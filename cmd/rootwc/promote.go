@@ -33,6 +33,7 @@ func (c *promoteCmd) Run(a *app) (err error) {
 		if err := w.UnsureCommit(a.ctx); err != nil {
 			return err
 		}
+		a.deliverFirst(w, true)
 	}
 	if c.Commit {
 		if err := c.commit(a, w, rels); err != nil {

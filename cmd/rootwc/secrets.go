@@ -170,6 +170,7 @@ func (c *secretsRekeyCmd) Run(a *app) (err error) {
 		if err := w.UnsureCommit(a.ctx); err != nil {
 			return err
 		}
+		a.deliverFirst(w, true)
 	}
 	if len(t.Recipients) == 0 {
 		return wc.Hint(wc.Refuse("cannot rekey: the description encrypts nothing"), "policy = \"encrypt\" and recipients in [secrets] of %s", wc.DescriptionPath)
