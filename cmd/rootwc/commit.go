@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"rootwc/hooks/own"
 	"rootwc/probes"
 	"rootwc/wc"
 )
@@ -63,6 +64,11 @@ func (c *commitCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	if plan.Sends() {
+		if err := a.runHooks(t, own.Event{Name: "pre-commit", Paths: changedPaths(plan.Changes), Message: message}); err != nil {
+			return err
+		}
+	}
 	done, err := plan.Run(a.ctx, message)
 	if err != nil {
 		for _, one := range done {
@@ -75,7 +81,11 @@ func (c *commitCmd) Run(a *app) (err error) {
 			return err
 		}
 	}
-	return errors.Join(c.tell(a, plan, done), narrow(t, w), late, a.tellQueued(done))
+	err = errors.Join(c.tell(a, plan, done), narrow(t, w), late, a.tellQueued(done))
+	if len(done) == 0 {
+		return err
+	}
+	return a.afterHooks(t, own.Event{Name: "post-commit", Paths: changedPaths(plan.Changes), Message: message, Revisions: revisionLines(done)}, err)
 }
 
 func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"rootwc/hooks/own"
 	"rootwc/rebuild/export"
 )
 
@@ -22,6 +23,7 @@ type Global struct {
 	Verbose           bool   `short:"v" help:"Show the svn commands that are run."`
 	Username          string `help:"Name to give to the server, and author of what is committed." placeholder:"NAME"`
 	PasswordFromStdin bool   `name:"password-from-stdin" help:"Read the server's password from standard input."`
+	OwnHooks          bool   `name:"own-hooks" help:"Run the programs in etc/rootwc/hooks.d of a root other than / as well."`
 }
 
 // grammar is the command line.
@@ -49,6 +51,7 @@ type grammar struct {
 	Probe       probeCmd       `cmd:"" help:"Write down what is no file: partition tables, RAID, encryption, LVM, file systems, packages."`
 	Packages    packagesCmd    `cmd:"" help:"What is installed: list it, compare it with what was recorded, bring it back."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Set up a machine's disks again, as its probes say."`
+	Hooks       hooksCmd       `cmd:"" help:"Programs that run around commit, update and materialize: allow, run."`
 	Materialize materializeCmd `cmd:"" aliases:"reconstruct" help:"Bring a machine's tree back on a fresh install."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with this installation."`
 	Demo        demoCmd        `cmd:"" help:"Show the main job in a sandbox, with a copy of this machine's /etc."`
@@ -57,7 +60,7 @@ type grammar struct {
 
 // helpWords are what the texts of help above name.
 var helpWords = kong.Vars{
-	"version": version(), "probes": strings.Join(probeNames, ", "), "exports": strings.Join(export.Formats(), ", "), "rescue": rescueMount,
+	"version": version(), "probes": strings.Join(probeNames, ", "), "exports": strings.Join(export.Formats(), ", "), "rescue": rescueMount, "events": strings.Join(own.Events, ", "),
 }
 
 // release is set by the linker in a release build.

@@ -45,6 +45,13 @@ func (c *updateCmd) Run(a *app) (err error) {
 		return err
 	}
 	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, emptying: c.Emptying, paths: rels, before: a.externals, tried: map[string]bool{}}
+	if !c.DryRun {
+		after, refused := a.aroundHooks(t, "update", rels, func() []*wc.Result { return u.results })
+		if refused != nil {
+			return refused
+		}
+		defer func() { after(&err) }()
+	}
 	u.ask(c.Revision)
 	if u.wants("") {
 		if err := u.one(t.Copies[0], wc.UpdateOptions{Revision: c.Revision}); err != nil {
