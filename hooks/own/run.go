@@ -85,7 +85,7 @@ func (e *Event) environment(dir string) ([]string, error) {
 	env := []string{"ROOTWC_HOOK=" + e.Name, "ROOTWC_ROOT=" + e.Root, "ROOTWC_VERB=" + verb}
 	files := map[string]string{"PATHS": lines(e.Paths)}
 	if verb == "commit" {
-		files["MESSAGE"] = e.Message
+		files["MESSAGE"] = strings.TrimRight(e.Message, "\n") + "\n"
 	}
 	if !e.Before() {
 		files["REVISIONS"] = lines(e.Revisions)
