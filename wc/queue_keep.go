@@ -16,12 +16,16 @@ import (
 
 // queue keeps what a group of parts was going to send. The stages are prepared:
 // what is kept is what would have been sent.
-func (w *Work) queue(cm *Commit, group []*commitPart, message string) (*Intent, error) {
+func (w *Work) queue(cm *Commit, group []*commitPart, message string) (in *Intent, err error) {
 	state := w.tree.State
-	in, err := state.newIntent()
-	if err != nil {
+	if in, err = state.newIntent(); err != nil {
 		return nil, fmt.Errorf("cannot queue the commit: %w", cause(err))
 	}
+	defer func() {
+		if err != nil { // a full disk needs the room
+			state.sweepQueue()
+		}
+	}()
 	first := group[0].copy
 	in.Message, in.Repository, in.UUID, in.Username = message, first.RepositoryRoot(), first.UUID(), w.tree.Client.Username
 	in.Acks = acks{}

@@ -126,17 +126,17 @@ type queuedDoc struct {
 	Paths      []string  `json:"paths"`
 }
 
-// queuedDocs are the commits that wait.
-func queuedDocs(t *wc.Tree) ([]queuedDoc, error) {
+// queuedDocs are the commits that wait. That they cannot be read is for commit to
+// stop at.
+func (a *app) queuedDocs(t *wc.Tree) (docs []queuedDoc) {
 	queue, err := t.State.Queue()
 	if err != nil {
-		return nil, fmt.Errorf("cannot tell the status: %w", err)
+		a.warn("%v", err)
 	}
-	docs := []queuedDoc{}
 	for _, in := range queue {
 		docs = append(docs, queuedDoc{in.Number, in.Since, in.User, in.LoginUID, in.Repository, in.Message, in.Paths()})
 	}
-	return docs, nil
+	return docs
 }
 
 // tellWaiting is the section of a status for them: they are no difference, but

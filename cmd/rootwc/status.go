@@ -39,10 +39,7 @@ func (c *statusCmd) Run(a *app) error {
 	}
 	wrong := a.wrongExternals(rels)
 	sets := a.reviewDatasets(t, rels)
-	queued, err := queuedDocs(t)
-	if err != nil {
-		return err
-	}
+	queued := a.queuedDocs(t)
 	taken := look()
 	differences := len(wrong)+len(sets) > 0 || slices.ContainsFunc(taken, (*probes.Taken).Drifted)
 	for _, e := range entries {
