@@ -25,6 +25,8 @@ manager = "apt"
 [secrets]
 policy = "withhold"            # withhold | encrypt | clear
 recipients = []                # age public keys, for encrypt
+[hooks]
+timeout = 90
 [[noise]]                      # changes that are no news
 path = "etc/cups/printers.conf"
 lines = ['^StateTime ', '^UUID ']
@@ -50,6 +52,7 @@ minimum = 1048576
 func fullDescription() *Description {
 	d := New("laptop", "debian", "12", "apt")
 	d.Secrets.Recipients = []string{}
+	d.Hooks.Timeout = 90
 	d.Noise = []Noise{{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}}}
 	d.Datasets = []Dataset{{Path: "home/anna/audio-selection", Type: Selection, Repository: "vfs:/net/server/audio", Include: []string{"albums/**"},
 		Exclude: []string{"*.part"}, Newest: 50, Budget: "20 GiB", Limit: "1048576"}}
@@ -132,6 +135,7 @@ func TestLoadErrors(t *testing.T) {
 		{"mixed list", f + "[[noise]]\npath = \"a\"\nlines = [\"b\",\n 3]\n", `:4: noise.lines must be a list of strings, as ["a", "b"]`},
 		{"hostname", f + "[system]\nhostname = \"a b\"\n", `:3: hostname "a b" has other characters than letters, digits, dots and hyphens`},
 		{"option", f + "[packages]\nmanager = \"--now\"\n", `:3: "--now" has other characters than letters, digits and . _ + ~ -`},
+		{"timeout", f + "[hooks]\ntimeout = -1\n", `:3: -1 is no time to wait; write seconds, up to 86400`},
 		{"policy", f + "[secrets]\npolicy = \"none\"\n", `:3: policy "none" is not known; write withhold, encrypt or clear`},
 		{"recipient", f + "[secrets]\nrecipients = [\n  \"" + testRecipient + "\",\n  \"\",\n]\n", `:5: recipient "" is no public key of age (age1…) or SSH (ssh-ed25519 …, ssh-rsa …)`},
 		{"nobody", f + "[secrets]\npolicy = \"encrypt\"\n", `:3: policy encrypt needs recipients; write the public keys of those who may read the secrets`},

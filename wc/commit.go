@@ -118,12 +118,12 @@ func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, erro
 	if err != nil {
 		return nil, err
 	}
-	return w.planCommit(append(entries, back...), opt, false)
+	return w.planCommit(append(entries, back...), queued, opt, false)
 }
 
 // planCommit takes these entries; clean ones are withheld files that are to be
 // sealed anew.
-func (w *Work) planCommit(entries []*Entry, opt CommitOptions, clean bool) (*Commit, error) {
+func (w *Work) planCommit(entries []*Entry, queued *newest, opt CommitOptions, clean bool) (*Commit, error) {
 	kept, err := w.tree.loadWithheld()
 	if err != nil {
 		return nil, err
@@ -134,10 +134,7 @@ func (w *Work) planCommit(entries []*Entry, opt CommitOptions, clean bool) (*Com
 	if w.tree.Distrusted != nil {
 		return nil, Hint(Refuse("cannot commit: %w", w.tree.Distrusted), "rootwc secrets trust shows what has changed, and agrees to it")
 	}
-	cm := &Commit{work: w, files: maps.Clone(kept.files), kept: kept}
-	if cm.queued, err = w.tree.newestQueued(); err != nil {
-		return nil, err
-	}
+	cm := &Commit{work: w, files: maps.Clone(kept.files), kept: kept, queued: queued}
 	for _, e := range entries {
 		if clean && e.Clean() && e.node != nil {
 			continue

@@ -274,5 +274,9 @@ func (w *Work) PlanRekey(ctx context.Context) (*Commit, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.planCommit(entries, CommitOptions{}, true)
+	queued, err := w.tree.newestQueued()
+	if err != nil {
+		return nil, err
+	}
+	return w.planCommit(entries, queued, CommitOptions{}, true)
 }
