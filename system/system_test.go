@@ -243,6 +243,10 @@ manager = "apt"
 policy = "withhold"
 recipients = []
 
+[hooks]
+# Seconds that each program in /etc/rootwc/hooks.d may take.
+timeout = 90
+
 # Changes that are no news: lines that match one of the regular expressions.
 #   [[noise]]
 #   path = "etc/cups/printers.conf"
