@@ -122,7 +122,7 @@ func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, erro
 }
 
 // planCommit takes these entries; clean ones are withheld files that are to be
-// sealed anew.
+// sealed anew. Without what is queued, the commit cannot wait.
 func (w *Work) planCommit(entries []*Entry, queued *newest, opt CommitOptions, clean bool) (*Commit, error) {
 	kept, err := w.tree.loadWithheld()
 	if err != nil {

@@ -58,8 +58,8 @@ type intentItem struct {
 	Values *metadata.Values `json:"values,omitempty"`
 	Sum    string           `json:"sum,omitempty"` // SHA-256 of the content, of a symlink its target
 	// Props are properties beside metadata that were changed by hand; nil takes
-	// one away.
-	Props map[string]*string `json:"props,omitempty"`
+	// one away. Their values may be any bytes.
+	Props map[string][]byte `json:"props,omitempty"`
 	// Base is what the working copy recorded, see baseMark, After the ID of the
 	// intent that comes before with the same path.
 	Base  string `json:"base"`

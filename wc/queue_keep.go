@@ -173,22 +173,22 @@ func sumAt(root *os.Root, rel string, kind metadata.Kind) (string, error) {
 
 // changedByHand are the properties beside metadata that the repository does not
 // have so.
-func changedByHand(n *node) map[string]*string {
+func changedByHand(n *node) map[string][]byte {
 	if n == nil {
 		return nil
 	}
 	base, now := n.baseProps(), n.props()
-	var changed map[string]*string
+	var changed map[string][]byte
 	for _, name := range changedNames(base, now) {
 		if slices.Contains(metadata.PropertyNames, name) {
 			continue
 		}
 		if changed == nil {
-			changed = map[string]*string{}
+			changed = map[string][]byte{}
 		}
 		changed[name] = nil
 		if value, set := now[name]; set {
-			changed[name] = &value
+			changed[name] = []byte(value)
 		}
 	}
 	return changed

@@ -117,7 +117,7 @@ func (cm *Commit) send(cp *commitPart, item *intentItem) {
 
 // sendProps sends properties that were changed by hand before the commit was
 // queued, and puts those aside that were changed later.
-func (cp *commitPart) sendProps(rel string, n *node, fresh bool, props map[string]*string) {
+func (cp *commitPart) sendProps(rel string, n *node, fresh bool, props map[string][]byte) {
 	var base, now map[string]string
 	if n != nil && !fresh {
 		base, now = n.baseProps(), n.props()
@@ -129,11 +129,11 @@ func (cp *commitPart) sendProps(rel string, n *node, fresh bool, props map[strin
 			continue
 		}
 		if want == nil {
-			want = map[string]*string{}
+			want = map[string][]byte{}
 		}
 		want[name] = nil
 		if value, had := base[name]; had {
-			want[name] = &value
+			want[name] = []byte(value)
 		}
 	}
 	e, after := cp.edits[rel], edit{}
@@ -142,11 +142,11 @@ func (cp *commitPart) sendProps(rel string, n *node, fresh bool, props map[strin
 		switch {
 		case value == nil && set:
 			e.remove = append(e.remove, name)
-		case value != nil && (!set || is != *value):
+		case value != nil && (!set || is != string(value)):
 			if e.set == nil {
 				e.set = map[string]string{}
 			}
-			e.set[name] = *value
+			e.set[name] = string(value)
 		default:
 			continue
 		}

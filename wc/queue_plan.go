@@ -1,10 +1,12 @@
 package wc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 
 	"rootwc/wc/metadata"
@@ -51,6 +53,9 @@ func (t *Tree) newestQueued() (*newest, error) {
 // waits says whether a path is queued as it is now, so that another commit has
 // nothing to send of it; v is nil for a path that is not there.
 func (cm *Commit) waits(c *Copy, rel string, v *metadata.Values) bool {
+	if cm.queued == nil {
+		return false
+	}
 	path := c.path(rel)
 	q := cm.queued.items[path]
 	if a, listed := cm.queued.acks[path]; listed && q == nil {
@@ -66,7 +71,7 @@ func (cm *Commit) waits(c *Copy, rel string, v *metadata.Values) bool {
 	if item.Values == nil || item.Values.Kind != v.Kind || len(metadata.Compare(*item.Values, *v, cm.work.tree.Names)) > 0 {
 		return false
 	}
-	if now := changedByHand(c.record().node(rel)); fmt.Sprint(flat(now)) != fmt.Sprint(flat(item.Props)) {
+	if !maps.EqualFunc(changedByHand(c.record().node(rel)), item.Props, sameValue) {
 		return false
 	}
 	want := item.Sum
@@ -81,6 +86,9 @@ func (cm *Commit) waits(c *Copy, rel string, v *metadata.Values) bool {
 	err := as(c.user, func() (err error) { sum, err = sumAt(c.fs, rel, v.Kind); return err })
 	return err == nil && sum == want
 }
+
+// sameValue compares values of a property; nil is one that goes.
+func sameValue(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
 // waitsEntry is waits for an entry of a status.
 func (cm *Commit) waitsEntry(e *Entry) bool {
@@ -105,18 +113,6 @@ func (cm *Commit) waitsListed(c *Copy, rel string, a *ack, v *metadata.Values) b
 	}
 	sum, err := c.contentSum(rel)
 	return err == nil && v.Kind == metadata.File && sum == a.SHA256
-}
-
-// flat writes properties so that they can be compared.
-func flat(props map[string]*string) map[string]string {
-	out := map[string]string{}
-	for name, value := range props {
-		out[name] = "removed"
-		if value != nil {
-			out[name] = "=" + *value
-		}
-	}
-	return out
 }
 
 // turnedBack are the entries of queued paths that are by now as the repository

@@ -274,9 +274,5 @@ func (w *Work) PlanRekey(ctx context.Context) (*Commit, error) {
 	if err != nil {
 		return nil, err
 	}
-	queued, err := w.tree.newestQueued()
-	if err != nil {
-		return nil, err
-	}
-	return w.planCommit(entries, queued, CommitOptions{}, true)
+	return w.planCommit(entries, nil, CommitOptions{}, true)
 }

@@ -71,6 +71,9 @@ func (c *promoteCmd) commit(a *app, w *wc.Work, rels []string) error {
 	for _, one := range done {
 		a.tellCommitted(one)
 	}
+	if err == nil { // what is not there yet cannot be promoted
+		err = a.tellQueued(done)
+	}
 	return err
 }
 
