@@ -60,8 +60,8 @@ type intentItem struct {
 	// Props are properties beside metadata that were changed by hand; nil takes
 	// one away. Their values may be any bytes.
 	Props map[string][]byte `json:"props,omitempty"`
-	// Base is what the working copy recorded, see baseMark, After the ID of the
-	// intent that comes before with the same path.
+	// Base is what the working copy recorded, see baseMark; After is the ID of
+	// the intent before with the same path, and what that leaves becomes Base.
 	Base  string `json:"base"`
 	After string `json:"after,omitempty"`
 }

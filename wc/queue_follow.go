@@ -26,7 +26,7 @@ func (w *Work) followLive(in *Intent, part int, cp *commitPart, d *Delivered) er
 		if conflicts[path] != nil {
 			return Hint(fmt.Errorf("%q is in conflict", path), "rootwc resolve %s; then the next command sends what was queued", path)
 		}
-		if item.Sealed || mark == item.Base || item.After != "" {
+		if item.Sealed || mark == item.Base {
 			kept = append(kept, item)
 			continue
 		}
@@ -45,6 +45,9 @@ func (w *Work) followLive(in *Intent, part int, cp *commitPart, d *Delivered) er
 	}
 	if !changed {
 		return nil
+	}
+	if err := syncFS(in.dir); err != nil {
+		return err
 	}
 	in.Parts[part].Items = kept
 	return w.tree.State.writeIntent(in)
