@@ -41,12 +41,12 @@ func (w *Work) Deliver(ctx context.Context, now bool) ([]Delivered, error) {
 	}
 	var done []Delivered
 	blocked, reached := map[string]bool{}, map[asker]error{}
-	for _, in := range queue {
+	for i, in := range queue {
 		if blocked[in.UUID] {
 			continue
 		}
 		d := Delivered{Intent: in}
-		d.Err = w.deliver(ctx, in, &d, reached)
+		d.Err = w.deliver(ctx, in, queue[i+1:], &d, reached)
 		if ctx.Err() != nil {
 			return done, ctx.Err()
 		}
@@ -80,8 +80,8 @@ func (s *State) tried(away bool) error {
 	return err
 }
 
-// deliver makes one.
-func (w *Work) deliver(ctx context.Context, in *Intent, d *Delivered, reached map[asker]error) error {
+// deliver makes one; behind are those after it.
+func (w *Work) deliver(ctx context.Context, in *Intent, behind []*Intent, d *Delivered, reached map[asker]error) error {
 	copies, err := w.copiesOf(in)
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func (w *Work) deliver(ctx context.Context, in *Intent, d *Delivered, reached ma
 		return err
 	}
 	fault.At("delivered")
-	if err := w.followers(in); err != nil {
+	if err := w.follows(in, behind); err != nil {
 		return err
 	}
 	return w.tree.State.Drop(in.Number)

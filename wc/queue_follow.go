@@ -95,14 +95,10 @@ func (w *Work) putAside(in *Intent, part int, c *Copy, rel string) error {
 	return os.Rename(from, to)
 }
 
-// followers tells the commits that wait behind one that it is made: what they
+// follows tells the commits that wait behind one that it is made: what they
 // change is what it has left.
-func (w *Work) followers(in *Intent) error {
-	queue, err := w.tree.State.Queue()
-	if err != nil {
-		return err
-	}
-	for _, next := range queue {
+func (w *Work) follows(in *Intent, behind []*Intent) error {
+	for _, next := range behind {
 		changed := false
 		for _, p := range next.Parts {
 			c, _ := w.tree.CopyOf(p.Path)
