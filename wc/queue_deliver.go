@@ -103,7 +103,7 @@ func (w *Work) deliver(ctx context.Context, in *Intent, behind []*Intent, d *Del
 		return err
 	}
 	fault.At("delivered")
-	if err := w.follows(in, behind); err != nil {
+	if err := w.tellBehind(in, behind); err != nil {
 		return err
 	}
 	return w.tree.State.Drop(in.Number)

@@ -95,9 +95,9 @@ func (w *Work) putAside(in *Intent, part int, c *Copy, rel string) error {
 	return os.Rename(from, to)
 }
 
-// follows tells the commits that wait behind one that it is made: what they
+// tellBehind tells the commits that wait behind one that it is made: what they
 // change is what it has left.
-func (w *Work) follows(in *Intent, behind []*Intent) error {
+func (w *Work) tellBehind(in *Intent, behind []*Intent) error {
 	for _, next := range behind {
 		changed := false
 		for _, p := range next.Parts {
