@@ -54,6 +54,7 @@ func (d *Description) checks() []check {
 		place = fmt.Sprintf("secrets.recipients[%d]", index)
 	}
 	list = append(list, check{place, func() error { return err }})
+	list = append(list, check{"hooks.timeout", func() error { return checkTimeout(d.Hooks.Timeout) }})
 	for i, n := range d.Noise {
 		place := fmt.Sprintf("noise[%d]", i)
 		rule(orTable(place, "path", n.Path), n.Path, checkPath)
@@ -96,6 +97,15 @@ func (d *Description) checks() []check {
 		rule(place+".minimum", string(n.Minimum), checkAmount)
 	}
 	return list
+}
+
+// checkTimeout bounds what somebody at a terminal has to wait for.
+func checkTimeout(seconds int) error {
+	const most = 24 * 60 * 60
+	if seconds < 0 || seconds > most {
+		return fmt.Errorf("%d is no time to wait; write seconds, up to %d", seconds, most)
+	}
+	return nil
 }
 
 // orTable is the place of a value, or that of its table when it is missing.

@@ -20,6 +20,9 @@ func (d *Description) Encode(w io.Writer) error {
 		quote(d.System.Hostname), quote(d.System.OS), quote(d.System.Release),
 		quote(d.Packages.Manager), d.Packages.Dirty.line(),
 		quote(string(d.Secrets.Policy)), quoteList(d.Secrets.Recipients))
+	if d.Hooks.Timeout != 0 {
+		fmt.Fprintf(&b, "\n[hooks]\n# Seconds that each program in /etc/rootwc/hooks.d may take.\ntimeout = %d\n", d.Hooks.Timeout)
+	}
 	b.WriteString(noiseComment)
 	for _, n := range d.Noise {
 		fmt.Fprintf(&b, "\n[[noise]]\npath = %s\nlines = %s\n", quote(n.Path), quoteList(n.Lines))

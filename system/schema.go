@@ -31,6 +31,8 @@ var schema = map[string]shape{
 	"secrets":            table,
 	"secrets.policy":     text,
 	"secrets.recipients": texts,
+	"hooks":              table,
+	"hooks.timeout":      number,
 	"noise":              tables,
 	"noise.path":         text,
 	"noise.lines":        texts,

@@ -32,6 +32,7 @@ type Description struct {
 	System   System    `toml:"system"`
 	Packages Packages  `toml:"packages"`
 	Secrets  Secrets   `toml:"secrets"`
+	Hooks    Hooks     `toml:"hooks"`
 	Noise    []Noise   `toml:"noise"`
 	Datasets []Dataset `toml:"dataset"`
 	Rebuild  []Node    `toml:"rebuild"`
@@ -74,6 +75,11 @@ const (
 type Secrets struct {
 	Policy     Policy   `toml:"policy"`
 	Recipients []string `toml:"recipients"` // public keys of age or SSH, for Encrypt
+}
+
+// Hooks is how the administrator's own programs are run.
+type Hooks struct {
+	Timeout int `toml:"timeout"` // seconds that each may take; 0 for 60
 }
 
 // Noise are changes of one file that are no news.

@@ -26,6 +26,8 @@ dirty = "refuse"
 [secrets]
 policy = "withhold"            # withhold | encrypt | clear
 recipients = []                # age public keys, for encrypt
+[hooks]
+timeout = 90
 [[noise]]                      # changes that are no news
 path = "etc/cups/printers.conf"
 lines = ['^StateTime ', '^UUID ']
@@ -52,6 +54,7 @@ func fullDescription() *Description {
 	d := New("laptop", "debian", "12", "apt")
 	d.Packages.Dirty = RefuseDirty
 	d.Secrets.Recipients = []string{}
+	d.Hooks.Timeout = 90
 	d.Noise = []Noise{{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}}}
 	d.Datasets = []Dataset{{Path: "home/anna/audio-selection", Type: Selection, Repository: "vfs:/net/server/audio", Include: []string{"albums/**"},
 		Exclude: []string{"*.part"}, Newest: 50, Budget: "20 GiB", Limit: "1048576"}}
@@ -120,12 +123,12 @@ func TestLoadErrors(t *testing.T) {
 		{"syntax", f + "[system\n", `:2: expected ']' to close table name`},
 		{"twice", f + f, `:2: key format is already defined`},
 		{"unknown key", f + "[system]\nhostname = \"x\"\nhostnam = \"y\"\n", `:4: unknown key "hostnam" in [system]; known are hostname, os, release`},
-		{"unknown table", f + "[sytem]\nhostname = \"x\"\n", `:2: unknown key "sytem"; known are dataset, format, noise, packages, rebuild, secrets, system`},
+		{"unknown table", f + "[sytem]\nhostname = \"x\"\n", `:2: unknown key "sytem"; known are dataset, format, hooks, noise, packages, rebuild, secrets, system`},
 		{"unknown below", f + "[system.foo]\nx = 1\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
 		{"unknown in list", f + "[[noise]]\npath = \"a\"\nlines = [\"b\"]\n\n[[noise]]\npaht = \"a\"\n", `:7: unknown key "paht" in [[noise]]; known are lines, path`},
 		{"unknown inline", f + "system = {hostname = \"x\", foo = 1}\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
-		{"case", f + "[System]\n", `:2: unknown key "System"; known are dataset, format, noise, packages, rebuild, secrets, system`},
-		{"dot in key", f + "\"system.hostname\" = \"x\"\n", `:2: unknown key "\"system.hostname\""; known are dataset, format, noise, packages, rebuild, secrets, system`},
+		{"case", f + "[System]\n", `:2: unknown key "System"; known are dataset, format, hooks, noise, packages, rebuild, secrets, system`},
+		{"dot in key", f + "\"system.hostname\" = \"x\"\n", `:2: unknown key "\"system.hostname\""; known are dataset, format, hooks, noise, packages, rebuild, secrets, system`},
 		{"newer minor", "format = \"1.1.0\"\n[system]\nserial = \"x\"\n", `:3: unknown key "serial" in [system]; known are hostname, os, release; the file has format 1.1.0, this rootwc knows 1.0.0: update rootwc, or remove the key`},
 		{"type", f + "[system]\nrelease = 12\n", `:3: system.release must be a string in quotes`},
 		{"single table", f + "[noise]\npath = \"a\"\n", `:2: noise must be tables, each under a [[ ]] header`},
@@ -135,6 +138,7 @@ func TestLoadErrors(t *testing.T) {
 		{"hostname", f + "[system]\nhostname = \"a b\"\n", `:3: hostname "a b" has other characters than letters, digits, dots and hyphens`},
 		{"option", f + "[packages]\nmanager = \"--now\"\n", `:3: "--now" has other characters than letters, digits and . _ + ~ -`},
 		{"dirty", f + "[packages]\ndirty = \"ignore\"\n", `:3: dirty "ignore" is not known; write commit or refuse`},
+		{"timeout", f + "[hooks]\ntimeout = -1\n", `:3: -1 is no time to wait; write seconds, up to 86400`},
 		{"policy", f + "[secrets]\npolicy = \"none\"\n", `:3: policy "none" is not known; write withhold, encrypt or clear`},
 		{"recipient", f + "[secrets]\nrecipients = [\n  \"" + testRecipient + "\",\n  \"\",\n]\n", `:5: recipient "" is no public key of age (age1…) or SSH (ssh-ed25519 …, ssh-rsa …)`},
 		{"nobody", f + "[secrets]\npolicy = \"encrypt\"\n", `:3: policy encrypt needs recipients; write the public keys of those who may read the secrets`},
@@ -242,6 +246,10 @@ dirty = "refuse"
 #   clear     it is committed as it is
 policy = "withhold"
 recipients = []
+
+[hooks]
+# Seconds that each program in /etc/rootwc/hooks.d may take.
+timeout = 90
 
 # Changes that are no news: lines that match one of the regular expressions.
 #   [[noise]]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sort"
 	"strings"
@@ -35,6 +36,10 @@ type Commit struct {
 	Sealed    []string // sent encrypted
 	Notes     []string // what a person should know of what is sent
 
+	// Hasty is for a commit that must not make anybody wait: a server that does
+	// not answer at once is out of reach.
+	Hasty bool
+
 	parts []*commitPart
 	list  bool // the list of withheld files changes
 	files map[string]*withheldFile
@@ -44,6 +49,9 @@ type Commit struct {
 	sealing   []sealing
 	unsealing []string // sealed files that go
 	wasClear  bool     // the repository had content in clear that is sealed now
+
+	queued *newest // what commits that wait have of each path; nil for a commit that cannot wait
+	intent *Intent // that this one makes, nil for what is live
 }
 
 // Sends says whether a revision will be made. A commit that sends nothing may
@@ -52,11 +60,13 @@ func (cm *Commit) Sends() bool {
 	return slices.ContainsFunc(cm.parts, func(cp *commitPart) bool { return len(cp.targets) > 0 })
 }
 
-// Committed is one new revision.
+// Committed is one new revision, or what waits to become one.
 type Committed struct {
 	Repository    string // URL of its root
 	Revision      int64
 	WorkingCopies []string
+	Queued        *Intent // the server was out of reach; nil when the revision is made
+	Why           error   // why it is queued
 }
 
 // commitPart is the share of one working copy.
@@ -75,6 +85,11 @@ type commitPart struct {
 	// spreads says that the commit changes what holds in directories that it
 	// does not name.
 	spreads bool
+
+	// Of a commit that was queued: where the content lies instead of in the live
+	// tree, and properties that were changed by hand since.
+	from  *os.Root
+	later map[string]edit
 
 	stage *stage
 	part  *part
@@ -99,15 +114,24 @@ func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, erro
 	if err := w.named(opt, entries); err != nil {
 		return nil, err
 	}
+	queued, err := w.tree.newestQueued()
+	if err != nil {
+		return nil, err
+	}
+	back, err := w.turnedBack(ctx, queued, opt)
+	if err != nil {
+		return nil, err
+	}
+	entries = append(entries, back...)
 	if opt.Take != nil {
 		entries = slices.DeleteFunc(entries, func(e *Entry) bool { return !opt.Take(e) })
 	}
-	return w.planCommit(entries, opt, false)
+	return w.planCommit(entries, queued, opt, false)
 }
 
 // planCommit takes these entries; clean ones are withheld files that are to be
-// sealed anew.
-func (w *Work) planCommit(entries []*Entry, opt CommitOptions, clean bool) (*Commit, error) {
+// sealed anew. Without what is queued, the commit cannot wait.
+func (w *Work) planCommit(entries []*Entry, queued *newest, opt CommitOptions, clean bool) (*Commit, error) {
 	kept, err := w.tree.loadWithheld()
 	if err != nil {
 		return nil, err
@@ -118,21 +142,17 @@ func (w *Work) planCommit(entries []*Entry, opt CommitOptions, clean bool) (*Com
 	if w.tree.Distrusted != nil {
 		return nil, Hint(Refuse("cannot commit: %w", w.tree.Distrusted), "rootwc secrets trust shows what has changed, and agrees to it")
 	}
-	cm := &Commit{work: w, files: maps.Clone(kept.files), kept: kept}
-	byCopy := map[*Copy]*commitPart{}
+	cm := &Commit{work: w, files: maps.Clone(kept.files), kept: kept, queued: queued}
 	for _, e := range entries {
 		if clean && e.Clean() && e.node != nil {
 			continue
 		}
-		cp := byCopy[e.copy]
-		if cp == nil {
-			cp = newCommitPart(e.copy)
-			byCopy[e.copy] = cp
-			cm.parts = append(cm.parts, cp)
-		}
-		if err := cm.take(cp, e, opt); err != nil {
+		if err := cm.take(cm.part(e.copy), e, opt); err != nil {
 			return nil, err
 		}
+	}
+	if !clean {
+		cm.takeGone(opt)
 	}
 	if len(cm.Conflicts) > 0 {
 		return nil, Hint(Refuse("cannot commit: %s in conflict", list(cm.Conflicts)), "rootwc resolve --accept mine|theirs PATH, or merge by hand and --accept working")
@@ -177,6 +197,9 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 	t := cm.work.tree
 	cp.spreads = cp.spreads || e.Copied || e.Status == Deleted || e.Status == Obstructed || slices.ContainsFunc(e.Properties, spreadingProperty)
 	change := Change{Letter: e.Status.Letter(), Path: e.Path, Note: e.Words()}
+	if cm.waitsEntry(e) {
+		return nil
+	}
 	if e.node == nil && e.Status != Unversioned && e.Withheld {
 		return cm.takeWithheld(cp, e, opt)
 	}
@@ -285,10 +308,11 @@ func (cm *Commit) addNew(cp *commitPart, rel string) error {
 	}
 	cm.Skipped = append(cm.Skipped, g.Skipped...)
 	cm.inodes = g.inodes
-	for _, a := range g.closed {
+	queued := func(a addition) bool { return cm.waits(cp.copy, a.rel, &a.values) }
+	for _, a := range slices.DeleteFunc(g.closed, queued) {
 		cm.withhold(cp, a)
 	}
-	for _, a := range g.add {
+	for _, a := range slices.DeleteFunc(g.add, queued) {
 		cp.add = append(cp.add, a)
 		cp.targets[a.rel] = true
 		cm.Changes = append(cm.Changes, Change{Letter: 'A', Path: cp.copy.path(a.rel)})

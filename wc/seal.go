@@ -274,5 +274,5 @@ func (w *Work) PlanRekey(ctx context.Context) (*Commit, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.planCommit(entries, CommitOptions{}, true)
+	return w.planCommit(entries, nil, CommitOptions{}, true)
 }

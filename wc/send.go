@@ -17,7 +17,8 @@ import (
 )
 
 // Run sends a planned commit: one revision for each repository, and each
-// owner of working copies in it.
+// owner of working copies in it. What is for a server that is out of reach is
+// queued, see [Work.Deliver]; so is what comes after it.
 func (cm *Commit) Run(ctx context.Context, message string) ([]Committed, error) {
 	w := cm.work
 	if err := cm.acknowledgeOnly(); err != nil {
@@ -47,7 +48,7 @@ func (cm *Commit) Run(ctx context.Context, message string) ([]Committed, error) 
 			}
 			return done, err
 		}
-		if one.Revision > 0 {
+		if one.Revision > 0 || one.Queued != nil {
 			done = append(done, one)
 		}
 	}
@@ -82,49 +83,93 @@ func (cm *Commit) acknowledgeOnly() error {
 func (w *Work) commitGroup(ctx context.Context, cm *Commit, group []*commitPart, message string) (Committed, error) {
 	first := group[0].copy
 	done := Committed{Repository: first.RepositoryRoot()}
+	mayWait := cm.queued != nil
+	if mayWait && cm.queued.uuids[first.UUID()] {
+		done.Why = errBehind
+	} else if mayWait && cm.Hasty {
+		if err := w.reach(ctx, first); offline(err) {
+			done.Why = err
+		}
+	}
 	for _, cp := range group {
 		var err error
 		if cp.stage, cp.part, err = w.stage(cp.copy); err != nil {
 			return done, err
 		}
-		if err := w.prepareCommit(ctx, cm, cp); err != nil {
+		if cp.from != nil {
+			cp.stage.live = cp.from
+		}
+		if done.Why == nil {
+			if err = cp.bumpDirs(ctx); mayWait && offline(err) {
+				done.Why, err = err, nil
+			}
+		}
+		if err == nil {
+			err = w.prepareCommit(ctx, cm, cp)
+		}
+		if err != nil {
 			return done, fmt.Errorf("cannot commit %q: %w", w.tree.abs(cp.copy.Path), err)
 		}
 		cp.part.Acks = cp.acks
 		done.WorkingCopies = append(done.WorkingCopies, cp.copy.Path)
 	}
-	mark, err := w.markCommit(group)
+	if done.Why == nil {
+		err := w.sendGroup(ctx, cm, group, message, &done)
+		if !mayWait || !offline(err) || !notSent(err) {
+			return done, err
+		}
+		done.Why = err
+	}
+	var err error
+	if done.Queued, err = w.queue(cm, group, message); err != nil {
+		return done, errors.Join(err, done.Why)
+	}
+	return done, w.dropAll(group)
+}
+
+// dropAll gives the parts of a group up.
+func (w *Work) dropAll(group []*commitPart) error {
+	for _, cp := range group {
+		if err := w.drop(cp.part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendGroup makes the revision of a group whose stages are prepared. When the
+// server was out of reach they still are.
+func (w *Work) sendGroup(ctx context.Context, cm *Commit, group []*commitPart, message string, done *Committed) error {
+	mark, err := w.markCommit(cm, group)
 	if err != nil {
-		return done, err
+		return err
 	}
 	revision, err := w.send(ctx, group, message, mark)
 	if err != nil {
 		if notSent(err) {
-			err = errors.Join(err, w.tree.State.sure())
+			err = errors.Join(err, w.unmarkCommit(cm))
 		}
-		for _, cp := range group {
-			if derr := w.drop(cp.part); derr != nil {
-				return done, errors.Join(err, derr)
-			}
+		if cm.queued != nil && offline(err) && notSent(err) {
+			return err
 		}
-		return done, err
+		return errors.Join(err, w.dropAll(group))
 	}
 	fault.At("committed")
 	done.Revision = revision
 	for _, cp := range group {
+		if err := cp.stage.edit(ctx, cp.later); err != nil {
+			return err
+		}
 		if err := w.settle(ctx, cp); err != nil {
-			return done, err
+			return err
 		}
 	}
-	return done, w.tree.State.sure()
+	return w.tree.State.sure()
 }
 
 // prepareCommit brings the stage into the state that is to be sent.
 func (w *Work) prepareCommit(ctx context.Context, cm *Commit, cp *commitPart) error {
 	s := cp.stage
-	if err := cp.bumpDirs(ctx); err != nil {
-		return err
-	}
 	if err := s.svnTargets(ctx, cp.unadd, "revert", "--quiet"); err != nil {
 		return err
 	}
@@ -159,8 +204,13 @@ func (w *Work) prepareCommit(ctx context.Context, cm *Commit, cp *commitPart) er
 	if err := cm.writeList(ctx, cp); err != nil {
 		return err
 	}
+	return s.edit(ctx, cp.edits)
+}
+
+// edit changes the properties of paths.
+func (s *stage) edit(ctx context.Context, edits map[string]edit) error {
 	groups, removals := propertyGroups{}, map[string][]string{}
-	for rel, e := range cp.edits {
+	for rel, e := range edits {
 		for name, value := range e.set {
 			groups.set(rel, name, value)
 		}
@@ -368,6 +418,12 @@ func (w *Work) settle(ctx context.Context, cp *commitPart) error {
 		l, err := w.tree.look(c, rel)
 		if err != nil {
 			return err
+		}
+		if later, err := cp.editedSince(rel, &l); err != nil || later {
+			if err != nil {
+				return err
+			}
+			continue
 		}
 		want := l.values
 		if !l.exists {

@@ -311,8 +311,13 @@ func (s *stage) copyTimes(rel string) error {
 }
 
 func (s *stage) setTimes(rel string, st *unix.Stat_t) error {
-	ts := []unix.Timespec{st.Atim, st.Mtim}
-	return unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(s.wc(), rel), ts, unix.AT_SYMLINK_NOFOLLOW)
+	dir, name := splitPath(rel)
+	d, err := openDir(s.root, dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return unix.UtimesNanoAt(int(d.Fd()), name, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // maxLinks keeps below ext4's limit of 65000 links to one inode.

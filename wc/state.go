@@ -220,6 +220,7 @@ func (s *State) writeDurable(name string, content []byte) error {
 func (s *State) sweep() {
 	sweepTemporary()
 	s.removeHidden()
+	s.sweepQueue()
 	found, _ := os.ReadDir(s.dir)
 	for _, f := range found {
 		if strings.HasSuffix(f.Name(), newSuffix) {

@@ -28,7 +28,11 @@ const commitMark = "rootwc:commit"
 
 // markCommit notes in the journal that a commit is about to be sent, and
 // under which mark (a revision property) the repository will know it.
-func (w *Work) markCommit(group []*commitPart) (string, error) {
+func (w *Work) markCommit(cm *Commit, group []*commitPart) (string, error) {
+	if cm.intent != nil {
+		cm.intent.Sent = true
+		return cm.intent.ID, w.tree.State.writeIntent(cm.intent)
+	}
 	mark := rand.Text()
 	for _, cp := range group {
 		cp.part.Commit = mark
@@ -58,6 +62,15 @@ func (s *State) sure() error {
 	return err
 }
 
+// unmarkCommit forgets a commit that surely made no revision.
+func (w *Work) unmarkCommit(cm *Commit) error {
+	if cm.intent == nil {
+		return w.tree.State.sure()
+	}
+	cm.intent.Sent = false
+	return w.tree.State.writeIntent(cm.intent)
+}
+
 // UnsureCommit looks for a commit that was cut off while it was sent. When the
 // repository has it, the working copies are brought up to it; the caller holds
 // the lock.
@@ -78,23 +91,19 @@ func (w *Work) UnsureCommit(ctx context.Context) error {
 		if c.UUID() != unsure.UUID {
 			continue
 		}
-		low, _, _ := c.revisions()
-		found, err := w.tree.Client.Log(ctx, c.user, "--with-revprop", commitMark, "--revision", fmt.Sprintf("HEAD:%d", max(low, 1)), "--", c.URL()+"@HEAD")
+		revision, err := w.findMark(ctx, c, unsure.Mark)
 		if err != nil {
-			return fmt.Errorf("cannot tell whether an interrupted commit reached the repository: %w", err)
+			return err
 		}
-		for _, e := range found {
-			if e.Properties[commitMark] != unsure.Mark {
-				continue
-			}
-			if !told {
-				told = true
-				w.tree.Warn("the interrupted commit did reach the repository as revision %d", e.Revision)
-			}
-			if _, err := w.Update(ctx, c, UpdateOptions{Revision: strconv.FormatInt(e.Revision, 10)}); err != nil {
-				return err
-			}
-			break
+		if revision == 0 {
+			continue
+		}
+		if !told {
+			told = true
+			w.tree.Warn("the interrupted commit did reach the repository as revision %d", revision)
+		}
+		if _, err := w.Update(ctx, c, UpdateOptions{Revision: strconv.FormatInt(revision, 10)}); err != nil {
+			return err
 		}
 	}
 	if told {
@@ -103,4 +112,20 @@ func (w *Work) UnsureCommit(ctx context.Context) error {
 		}
 	}
 	return w.tree.State.sure()
+}
+
+// findMark returns the revision that a commit with a mark has become, as far as
+// it changes what a working copy has; 0 when there is none.
+func (w *Work) findMark(ctx context.Context, c *Copy, mark string) (int64, error) {
+	low, _, _ := c.revisions()
+	found, err := w.tree.Client.Log(ctx, c.user, "--with-revprop", commitMark, "--revision", fmt.Sprintf("HEAD:%d", max(low, 1)), "--", c.URL()+"@HEAD")
+	if err != nil {
+		return 0, fmt.Errorf("cannot tell whether an interrupted commit reached the repository: %w", err)
+	}
+	for _, e := range found {
+		if e.Properties[commitMark] == mark {
+			return e.Revision, nil
+		}
+	}
+	return 0, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"rootwc/hooks/own"
 	"rootwc/probes"
 	"rootwc/wc"
 )
@@ -17,10 +18,14 @@ type commitCmd struct {
 	File    string   `short:"F" help:"Read the log message from FILE, - for standard input." placeholder:"FILE"`
 	Add     bool     `help:"Take unversioned paths as well."`
 	DryRun  bool     `name:"dry-run" help:"Only say what would be sent."`
+	queueOptions
 }
 
 // Run sends changes: one revision for each repository that is touched.
 func (c *commitCmd) Run(a *app) (err error) {
+	if asked, err := c.queueOptions.run(a); asked {
+		return err
+	}
 	t, w, err := a.begin("commit")
 	if err != nil {
 		return err
@@ -31,9 +36,10 @@ func (c *commitCmd) Run(a *app) (err error) {
 		return err
 	}
 	if !c.DryRun {
-		if err := w.UnsureCommit(a.ctx); err != nil {
+		if err := unsure(a, w); err != nil {
 			return err
 		}
+		a.deliverFirst(w, true)
 	}
 	var late error
 	options := wc.CommitOptions{Paths: rels, Add: c.Add}
@@ -58,6 +64,11 @@ func (c *commitCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	if plan.Sends() {
+		if err := a.runHooks(t, own.Event{Name: "pre-commit", Paths: changedPaths(plan.Changes), Message: message}); err != nil {
+			return err
+		}
+	}
 	done, err := plan.Run(a.ctx, message)
 	if err != nil {
 		for _, one := range done {
@@ -70,7 +81,11 @@ func (c *commitCmd) Run(a *app) (err error) {
 			return err
 		}
 	}
-	return errors.Join(c.tell(a, plan, done), narrow(t, w), late)
+	err = errors.Join(c.tell(a, plan, done), narrow(t, w), late, a.tellQueued(done))
+	if len(done) == 0 {
+		return err
+	}
+	return a.afterHooks(t, own.Event{Name: "post-commit", Paths: changedPaths(plan.Changes), Message: message, Revisions: revisionLines(done)}, err)
 }
 
 func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {
@@ -95,6 +110,10 @@ func (c *commitCmd) tell(a *app, plan *wc.Commit, done []wc.Committed) error {
 }
 
 func (a *app) tellCommitted(one wc.Committed) {
+	if one.Queued != nil {
+		fmt.Fprintf(a.out, "Queued commit %d for %s.\n", one.Queued.Number, one.Repository)
+		return
+	}
 	fmt.Fprintf(a.out, "Committed revision %d of %s.\n", one.Revision, one.Repository)
 }
 

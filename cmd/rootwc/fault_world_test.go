@@ -436,7 +436,7 @@ func (w *faultWorld) idle(t *testing.T) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	known := []string{"lock", "stage", "subversion", "withheld.json", "trust.json", "decided.json", "conflicts", "replaced", "index", "drift"}
+	known := []string{"lock", "stage", "subversion", "withheld.json", "trust.json", "decided.json", "conflicts", "replaced", "index", "drift", "queue"}
 	for _, f := range found {
 		if !slices.Contains(known, strings.TrimSuffix(f.Name(), filepath.Ext(f.Name()))) && !slices.Contains(known, f.Name()) || strings.HasSuffix(f.Name(), ".new") {
 			t.Errorf("left behind: %s", w.state(f.Name()))
@@ -525,8 +525,12 @@ func (w *faultWorld) history(t *testing.T) string {
 			text += w.sh(t, "svn log --verbose --diff file://$PWD/"+repo)
 		}
 	}
-	return dates.ReplaceAllString(text, "DATE")
+	text = faultQueued.ReplaceAllString(dates.ReplaceAllString(text, "DATE"), "")
+	return regexp.MustCompile(`(?m)\| \d+ lines?$`).ReplaceAllString(text, "| LINES")
 }
+
+// faultQueued is what a commit's message says when it had to wait.
+var faultQueued = regexp.MustCompile(`\n\nQueued-By: .*\nQueued-At: .*\n`)
 
 // youngest are the youngest revisions of the repositories.
 func (w *faultWorld) youngest(t *testing.T) string {
@@ -777,7 +781,8 @@ func (ref *faultReference) undone(t *testing.T, w *faultWorld, r faultResult, pa
 
 func faultPerCopy(copies []string, status string) map[string]string {
 	text := map[string]string{}
-	status, _, _ = strings.Cut(status, "\nexternals:\n") // they are brought up later
+	status, _, _ = strings.Cut(status, "\nexternals:\n")      // they are brought up later
+	status, _, _ = strings.Cut(status, "\nqueued commits:\n") // they are made later
 	for line := range strings.Lines(status) {
 		path, owner := faultPathOf(line), "."
 		for _, c := range copies {

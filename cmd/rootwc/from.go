@@ -27,12 +27,24 @@ func (c *updateCmd) from(a *app) (err error) {
 		if err := w.UnsureCommit(a.ctx); err != nil {
 			return err
 		}
+		a.deliverFirst(w, true)
 	}
 	withheld, err := t.Withheld()
 	if err != nil {
 		return err
 	}
 	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, emptying: c.Emptying}
+	if !c.DryRun {
+		var paths []string
+		for _, cp := range copies {
+			paths = append(paths, cp.Path)
+		}
+		after, refused := a.aroundHooks(t, "update", paths, func() []*wc.Result { return u.results })
+		if refused != nil {
+			return refused
+		}
+		defer func() { after(&err) }()
+	}
 	for _, cp := range copies {
 		if err := u.merge(cp, c.From); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"rootwc/hooks"
+	"rootwc/hooks/own"
 	"rootwc/rebuild/export"
 )
 
@@ -23,6 +24,7 @@ type Global struct {
 	Verbose           bool   `short:"v" help:"Show the svn commands that are run."`
 	Username          string `help:"Name to give to the server, and author of what is committed." placeholder:"NAME"`
 	PasswordFromStdin bool   `name:"password-from-stdin" help:"Read the server's password from standard input."`
+	OwnHooks          bool   `name:"own-hooks" help:"Run the programs in etc/rootwc/hooks.d of a root other than / as well."`
 }
 
 // grammar is the command line.
@@ -49,7 +51,7 @@ type grammar struct {
 	Dataset     datasetCmd     `cmd:"" help:"Large data that svn does not hold: list, checkout, update, commit, flush, backup, restore, allow."`
 	Probe       probeCmd       `cmd:"" help:"Write down what is no file: partition tables, RAID, encryption, LVM, file systems, packages."`
 	Packages    packagesCmd    `cmd:"" help:"What is installed: list it, compare it with what was recorded, bring it back."`
-	Hooks       hooksCmd       `cmd:"" help:"Files by which package managers call rootwc: list, install, remove."`
+	Hooks       hooksCmd       `cmd:"" help:"Files by which other programs call rootwc: list, install, remove; and own programs around commit, update and materialize: allow, run."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Set up a machine's disks again, as its probes say."`
 	Materialize materializeCmd `cmd:"" aliases:"reconstruct" help:"Bring a machine's tree back on a fresh install."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with this installation."`
@@ -59,7 +61,7 @@ type grammar struct {
 
 // helpWords are what the texts of help above name.
 var helpWords = kong.Vars{
-	"version": version(), "probes": strings.Join(probeNames, ", "), "hooks": strings.Join(hooks.Names(), ", "), "exports": strings.Join(export.Formats(), ", "), "rescue": rescueMount,
+	"version": version(), "probes": strings.Join(probeNames, ", "), "hooks": strings.Join(hooks.Names(), ", "), "exports": strings.Join(export.Formats(), ", "), "rescue": rescueMount, "events": strings.Join(own.Events, ", "),
 }
 
 // release is set by the linker in a release build.

@@ -16,6 +16,7 @@ type hooksCmd struct {
 	Remove  hooksRemoveCmd  `cmd:"" help:"Take hooks away again."`
 	Before  hooksBeforeCmd  `cmd:"" hidden:"" help:"What the hook of a package manager does before a run."`
 	After   hooksAfterCmd   `cmd:"" hidden:"" help:"What the hook of a package manager does after a run."`
+	ownHooks
 }
 
 // openHooks opens the root, which need not be a working copy.

@@ -68,6 +68,13 @@ func (c *materializeCmd) Run(a *app) (err error) {
 	defer end(t, w, &err)
 	defer a.decideConffiles(t, c.Validate, c.Plan || c.DryRun)()
 	m := &materializer{app: a, tree: t, work: w, plan: c.Plan || c.DryRun, quiet: c.JSON, validate: c.Validate, identities: c.identities}
+	if !m.plan {
+		after, refused := a.aroundHooks(t, "materialize", nil, func() []*wc.Result { return m.results })
+		if refused != nil {
+			return refused
+		}
+		defer func() { after(&err) }()
+	}
 	if err := m.root(c); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ func (c *promoteCmd) Run(a *app) (err error) {
 		if err := w.UnsureCommit(a.ctx); err != nil {
 			return err
 		}
+		a.deliverFirst(w, true)
 	}
 	if c.Commit {
 		if err := c.commit(a, w, rels); err != nil {
@@ -69,6 +70,9 @@ func (c *promoteCmd) commit(a *app, w *wc.Work, rels []string) error {
 	done, err := plan.Run(a.ctx, c.Message)
 	for _, one := range done {
 		a.tellCommitted(one)
+	}
+	if err == nil { // what is not there yet cannot be promoted
+		err = a.tellQueued(done)
 	}
 	return err
 }

@@ -41,6 +41,11 @@ func (c *resolveCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
+	defer func() {
+		if err == nil && !c.DryRun { // commits may wait for just that
+			a.deliverFirst(w, true)
+		}
+	}()
 	rels, err := known(t, c.Paths)
 	if err != nil {
 		return err

@@ -107,6 +107,9 @@ func (c *restoreCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
+	if !c.DryRun {
+		a.deliverFirst(w, false)
+	}
 	rel, err := operand(t, c.Path)
 	if err != nil {
 		return err

@@ -18,6 +18,9 @@ func (c *addCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
+	if !c.DryRun {
+		a.deliverFirst(w, false)
+	}
 	rels, err := paths(t, c.Paths)
 	if err != nil {
 		return err
@@ -45,6 +48,9 @@ func (c *forgetCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer end(t, w, &err)
+	if !c.DryRun {
+		a.deliverFirst(w, false)
+	}
 	rels, err := paths(t, c.Paths)
 	if err != nil {
 		return err

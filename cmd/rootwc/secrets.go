@@ -170,6 +170,9 @@ func (c *secretsRekeyCmd) Run(a *app) (err error) {
 		if err := w.UnsureCommit(a.ctx); err != nil {
 			return err
 		}
+		if err := a.deliver(w, true); err != nil { // what waits is encrypted for others
+			return err
+		}
 	}
 	if len(t.Recipients) == 0 {
 		return wc.Hint(wc.Refuse("cannot rekey: the description encrypts nothing"), "policy = \"encrypt\" and recipients in [secrets] of %s", wc.DescriptionPath)

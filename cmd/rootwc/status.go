@@ -39,16 +39,18 @@ func (c *statusCmd) Run(a *app) error {
 	}
 	wrong := a.wrongExternals(rels)
 	sets := a.reviewDatasets(t, rels)
+	queued := a.queuedDocs(t)
 	taken := look()
 	differences := len(wrong)+len(sets) > 0 || slices.ContainsFunc(taken, (*probes.Taken).Drifted)
 	for _, e := range entries {
 		differences = differences || e.Status != wc.Ignored && !e.Clean()
 	}
 	if c.JSON {
-		err = a.statusJSON(t, entries, taken, sets, !differences)
+		err = a.statusJSON(t, entries, taken, sets, queued, !differences)
 	} else {
 		a.statusText(entries, wrong, taken)
 		a.tellDatasets(sets)
+		a.tellWaiting(queued)
 	}
 	if verb, _, _ := t.State.Interrupted(); verb != "" {
 		a.warn("rootwc %s was interrupted, or is at work now", verb)
@@ -149,6 +151,7 @@ type (
 		Externals []externalDoc `json:"externals"`
 		Probes    []probeDoc    `json:"probes"`
 		Datasets  []datasetDoc  `json:"datasets"`
+		Queued    []queuedDoc   `json:"queued,omitempty"`
 	}
 	entryDoc struct {
 		Path        string      `json:"path"`
@@ -183,8 +186,8 @@ type (
 
 const jsonFormat = "1.0.0"
 
-func (a *app) statusJSON(t *wc.Tree, entries []*wc.Entry, taken []*probes.Taken, sets []datasetDoc, clean bool) error {
-	doc := statusDoc{Format: jsonFormat, Root: t.Root, Clean: clean, Entries: []entryDoc{}, Externals: a.externalDocs(), Probes: probeDocs(taken), Datasets: sets}
+func (a *app) statusJSON(t *wc.Tree, entries []*wc.Entry, taken []*probes.Taken, sets []datasetDoc, queued []queuedDoc, clean bool) error {
+	doc := statusDoc{Format: jsonFormat, Root: t.Root, Clean: clean, Entries: []entryDoc{}, Externals: a.externalDocs(), Probes: probeDocs(taken), Datasets: sets, Queued: queued}
 	for _, e := range entries {
 		doc.Entries = append(doc.Entries, entryJSON(e))
 	}

@@ -36,12 +36,22 @@ func (c *updateCmd) Run(a *app) (err error) {
 		if err := w.UnsureCommit(a.ctx); err != nil {
 			return err
 		}
+		if a.deliver(w, true) != nil { // what the update brings may be what it takes
+			defer func() { err = a.deliverAfter(w, err) }()
+		}
 	}
 	withheld, err := t.Withheld()
 	if err != nil {
 		return err
 	}
 	u := &updater{app: a, tree: t, work: w, dryRun: c.DryRun, emptying: c.Emptying, paths: rels, before: a.externals, tried: map[string]bool{}}
+	if !c.DryRun {
+		after, refused := a.aroundHooks(t, "update", rels, func() []*wc.Result { return u.results })
+		if refused != nil {
+			return refused
+		}
+		defer func() { after(&err) }()
+	}
 	u.ask(c.Revision)
 	if u.wants("") {
 		if err := u.one(t.Copies[0], wc.UpdateOptions{Revision: c.Revision}); err != nil {

@@ -18,6 +18,9 @@ var Points = []string{
 	"grafted",         // a first checkout's .svn is in place
 	"conflict-stored", // a conflict is kept, the merge is not taken back yet
 	"promoted",        // the common branch has a promotion, this one does not record it
+	"queueing",        // a commit that is to wait is written, and does not count
+	"queued",          // it counts, and its stages are still there
+	"delivered",       // it is a revision that is recorded here, and still in the queue
 }
 
 // DatasetPoints are those of a dataset's flush and update.

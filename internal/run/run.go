@@ -44,8 +44,12 @@ type Command struct {
 	Pace time.Duration
 	// Stdout receives standard output as it comes; [Output] then returns none.
 	Stdout io.Writer
+	// Together makes standard error go where standard output goes.
+	Together bool
 	// Kill makes cancelling end the program at once, without asking first.
 	Kill bool
+	// Group, with Kill, makes it end whatever the program has started as well.
+	Group bool
 }
 
 // User holds the numeric ids that a program runs with, as setgroups(2),
@@ -147,6 +151,9 @@ func Output(ctx context.Context, c Command) (stdout []byte, warnings string, err
 	if !c.Kill { // which is what CommandContext does by itself
 		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	}
+	if c.Kill && c.Group {
+		cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) } // its own group, see below
+	}
 	cmd.WaitDelay = grace
 	// Its own process group: a Ctrl-C at the terminal reaches rootwc alone,
 	// which then ends its children in order. Pdeathsig: a child never outlives
@@ -168,6 +175,9 @@ func Output(ctx context.Context, c Command) (stdout []byte, warnings string, err
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if c.Stdout != nil {
 		cmd.Stdout = c.Stdout
+	}
+	if c.Together {
+		cmd.Stderr = cmd.Stdout
 	}
 	var lines *lineWriter
 	if c.Line != nil {
