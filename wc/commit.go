@@ -16,11 +16,12 @@ type CommitOptions struct {
 	Paths []string // only these and what is below them; none means everything
 	Add   bool     // unversioned paths as well
 	Also  string   // a directory of which unversioned paths are taken in any case
+	Auto  []string // nothing but what these patterns cover, see [noise.Match]; unversioned paths as well
 }
 
 // takes tells whether an unversioned path is one to add.
 func (opt CommitOptions) takes(path string) bool {
-	return opt.Add || opt.Also != "" && (path == opt.Also || strings.HasPrefix(path, opt.Also+"/"))
+	return opt.Add || len(opt.Auto) > 0 || opt.Also != "" && (path == opt.Also || strings.HasPrefix(path, opt.Also+"/"))
 }
 
 // Commit is what a commit is going to send, one revision for each repository.
@@ -88,9 +89,13 @@ type edit struct {
 
 // PlanCommit works out what a commit sends.
 func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, error) {
-	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths, commit: true})
+	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths, Noise: len(opt.Paths) > 0, commit: true})
 	if err != nil {
 		return nil, err
+	}
+	entries = takeQuiet(entries, opt.Paths)
+	if len(opt.Auto) > 0 {
+		entries = automatic(entries, opt.Auto)
 	}
 	if err := w.named(opt, entries); err != nil {
 		return nil, err
@@ -232,6 +237,8 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 				delete(cp.targets, e.rel)
 				return nil
 			}
+			cp.keep = append(cp.keep, e.rel)
+		} else if e.quiet { // its properties alone are sent
 			cp.keep = append(cp.keep, e.rel)
 		} else {
 			cp.content = append(cp.content, addition{e.rel, e.Kind, e.live.values})

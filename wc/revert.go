@@ -19,12 +19,12 @@ type RevertOptions struct {
 // Revert puts paths back to what the working copies record: content,
 // metadata and svn's own scheduling. Unversioned files are never touched.
 func (w *Work) Revert(ctx context.Context, opt RevertOptions) ([]*Result, error) {
-	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths})
+	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths, Noise: !opt.MetadataOnly})
 	if err != nil {
 		return nil, err
 	}
 	byCopy := map[*Copy][]*Entry{}
-	for _, e := range entries {
+	for _, e := range loud(entries) {
 		if e.Status != Unversioned && e.Status != Unstorable {
 			byCopy[e.copy] = append(byCopy[e.copy], e)
 		}
