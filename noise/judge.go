@@ -23,8 +23,7 @@ func (v Verdict) Quiet() bool { return len(v.Rules) > 0 }
 // one. texts is asked for them when they matter; false is for texts that cannot
 // be compared.
 func (s Set) Judge(texts func() (base, live []byte, ok bool)) Verdict {
-	whole := s.only(func(r *Rule) bool { return len(r.Lines) == 0 })
-	byLines := s.only(func(r *Rule) bool { return len(r.Lines) > 0 })
+	whole, byLines := s.only((*Rule).whole), s.only((*Rule).byLines)
 	revert := byLines.only((*Rule).reverts)
 	if len(byLines) == 0 || len(whole) > 0 && len(revert) == 0 {
 		return Verdict{Rules: whole}
@@ -112,4 +111,32 @@ func (s Set) note(used []*Rule, a, b [][]byte) []*Rule {
 		}
 	}
 	return used
+}
+
+// ByLines says whether a rule has patterns of lines.
+func (s Set) ByLines() bool { return slices.ContainsFunc(s, (*Rule).byLines) }
+
+// Whole says whether a rule hides every change.
+func (s Set) Whole() bool { return slices.ContainsFunc(s, (*Rule).whole) }
+
+// Lines are all patterns of lines, in their order.
+func (s Set) Lines() (patterns []string) {
+	for _, r := range s {
+		patterns = append(patterns, r.Lines...)
+	}
+	return patterns
+}
+
+// Rest is a text without the lines that match: two texts with the same rest
+// differ in nothing but such lines. Not ok for a text that has no lines.
+func (s Set) Rest(text []byte) (rest []byte, ok bool) {
+	if !hasLines(text) {
+		return nil, false
+	}
+	for line := range bytes.Lines(text) {
+		if s.first(line) == nil {
+			rest = append(rest, line...)
+		}
+	}
+	return rest, true
 }

@@ -85,6 +85,8 @@ func (r *Rules) Revert() bool {
 }
 
 func (r *Rule) reverts() bool { return r.Revert }
+func (r *Rule) byLines() bool { return len(r.Lines) > 0 }
+func (r *Rule) whole() bool   { return len(r.Lines) == 0 }
 
 // Set are the rules for one path, together.
 type Set []*Rule

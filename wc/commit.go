@@ -232,7 +232,7 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 			if err != nil {
 				return fmt.Errorf("cannot read %q: %w", e.Path, cause(err))
 			}
-			cp.acks[e.Path] = &ack{SHA256: sum}
+			cp.acks[e.Path] = &ack{SHA256: sum, Quiet: e.copy.quietSum(e.rel, sum)}
 			if len(e.Metadata)+len(e.Properties) == 0 {
 				delete(cp.targets, e.rel)
 				return nil
@@ -384,7 +384,7 @@ func (cm *Commit) withhold(cp *commitPart, a addition) {
 	cm.unseal(path)
 	cm.Withheld = append(cm.Withheld, path)
 	if sum, err := cp.copy.contentSum(a.rel); err == nil {
-		cp.acks[path] = &ack{SHA256: sum}
+		cp.acks[path] = &ack{SHA256: sum, Quiet: cp.copy.quietSum(a.rel, sum)}
 	}
 }
 

@@ -328,8 +328,11 @@ func (d *dirScan) unversioned(rel, path string, disk fs.DirEntry) {
 	if e.Clean() {
 		known.Flags |= index.Clean
 	}
+	if e.quiet {
+		known.Flags |= index.Noise
+	}
 	d.entries = append(d.entries, known)
-	if !e.Clean() || d.opt.All {
+	if !e.Clean() || d.opt.All || d.opt.Noise && e.quiet {
 		d.emit(e)
 	}
 }

@@ -15,15 +15,20 @@ import (
 // Noise is a change of a file's content that rules call no news. The path
 // counts as clean then, and so it stands in the index, with a flag of its own:
 // it is judged again only when the file, what is recorded of it, or the rules
-// have changed. It needs the recorded text, which nobody has on this machine of
-// a withheld file: there every change is news.
+// have changed.
 
 // news says whether content that differs from the recorded one is to be told.
 func (d *dirScan) news(e *Entry, want metadata.Kind, props map[string]string, known *index.Entry) bool {
 	if !d.notAcknowledged(e) {
 		return false
 	}
-	if e.Withheld || want != metadata.File {
+	if e.Withheld {
+		if d.withheld.quiet(d.tree, e) {
+			known.Flags |= index.Noise
+		}
+		return !e.quiet
+	}
+	if want != metadata.File {
 		return true
 	}
 	rules := d.tree.Noise.Of(e.Path)
@@ -98,11 +103,11 @@ func bounded(r io.Reader) ([]byte, bool) {
 func (e *Entry) Quiet() bool { return e.quiet }
 
 // loud makes ordinary changes of what is no news, for those who want to act on
-// it.
+// it. Nothing of a withheld file can be told apart without its recorded text.
 func loud(entries []*Entry) []*Entry {
 	for _, e := range entries {
 		if e.quiet && e.Status == Normal {
-			e.Status = Modified
+			e.Status, e.quiet = Modified, !e.Withheld
 		}
 	}
 	return entries

@@ -3,6 +3,7 @@ package wc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -23,6 +24,9 @@ func (w *Work) Revert(ctx context.Context, opt RevertOptions) ([]*Result, error)
 	if err != nil {
 		return nil, err
 	}
+	entries = slices.DeleteFunc(entries, func(e *Entry) bool { // which only who names it wants to hear of
+		return e.quiet && e.Withheld && e.Clean() && !slices.Contains(opt.Paths, e.Path)
+	})
 	byCopy := map[*Copy][]*Entry{}
 	for _, e := range loud(entries) {
 		if e.Status != Unversioned && e.Status != Unstorable {
