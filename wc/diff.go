@@ -41,8 +41,8 @@ func (t *Tree) Diff(ctx context.Context, paths []string, noise bool, each func(*
 	}
 	for _, e := range entries {
 		hidden := e.quiet && !noise && !slices.Contains(paths, e.Path)
-		if e.quiet && !hidden {
-			e.Status = Modified
+		if !hidden {
+			e.loud()
 		}
 		if e.Status == Unversioned || e.Status == Unstorable || hidden && e.Clean() {
 			continue

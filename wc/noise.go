@@ -102,13 +102,10 @@ func bounded(r io.Reader) ([]byte, bool) {
 // status of the entry is that of the rest.
 func (e *Entry) Quiet() bool { return e.quiet }
 
-// loud makes ordinary changes of what is no news, for those who want to act on
-// it. Nothing of a withheld file can be told apart without its recorded text.
-func loud(entries []*Entry) []*Entry {
-	for _, e := range entries {
-		if e.quiet && e.Status == Normal {
-			e.Status, e.quiet = Modified, !e.Withheld
-		}
+// loud makes an ordinary change of what is no news, for those who act on it.
+// It stays quiet, but for a withheld file: there is no recorded text to act with.
+func (e *Entry) loud() {
+	if e.quiet && e.Status == Normal {
+		e.Status, e.quiet = Modified, !e.Withheld
 	}
-	return entries
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-
-	"rootwc/wc/metadata"
 )
 
 // Quieten puts back what the rules of noise want put back: files of which
@@ -87,8 +85,9 @@ func (w *Work) quietenCopy(ctx context.Context, c *Copy, entries []*Entry, r *Re
 // is sent all the same, and of the rest the changes beside the content.
 func takeQuiet(entries []*Entry, named []string) []*Entry {
 	return slices.DeleteFunc(entries, func(e *Entry) bool {
-		if e.quiet && slices.Contains(named, e.Path) && e.Kind == metadata.File {
-			e.Status, e.quiet = Modified, false
+		if slices.Contains(named, e.Path) {
+			e.loud()
+			e.quiet = false
 		}
 		return e.quiet && e.Clean()
 	})

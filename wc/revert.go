@@ -28,7 +28,8 @@ func (w *Work) Revert(ctx context.Context, opt RevertOptions) ([]*Result, error)
 		return e.quiet && e.Withheld && e.Clean() && !slices.Contains(opt.Paths, e.Path)
 	})
 	byCopy := map[*Copy][]*Entry{}
-	for _, e := range loud(entries) {
+	for _, e := range entries {
+		e.loud()
 		if e.Status != Unversioned && e.Status != Unstorable {
 			byCopy[e.copy] = append(byCopy[e.copy], e)
 		}

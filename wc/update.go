@@ -254,7 +254,8 @@ func (t *Tree) localChanges(ctx context.Context, c *Copy) (map[string]*Entry, er
 		return nil, err
 	}
 	local := map[string]*Entry{}
-	for _, e := range loud(entries) {
+	for _, e := range entries {
+		e.loud()
 		if e.copy == c {
 			local[e.rel] = e
 		}
