@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sort"
 )
 
 // Quieten puts back what the rules of noise want put back: files of which
@@ -34,7 +33,7 @@ func (w *Work) Quieten(ctx context.Context, paths []string) ([]*Result, error) {
 		r := &Result{WorkingCopy: c.Path, Revision: c.Revision()}
 		results = append(results, r)
 		if err := w.quietenCopy(ctx, c, byCopy[c], r); err != nil {
-			return results, fmt.Errorf("cannot put back what is no news: %w", err)
+			return results, err
 		}
 	}
 	return results, nil
@@ -61,11 +60,11 @@ func (w *Work) quietenCopy(ctx context.Context, c *Copy, entries []*Entry, r *Re
 		return err
 	}
 	if err := s.svnTargets(ctx, rels, "revert", "--quiet"); err != nil {
-		return err
+		return fmt.Errorf("cannot put back what is no news: %w", err)
 	}
 	plan, err := w.planExact(s, rels, nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot put back what is no news: %w", err)
 	}
 	// what somebody has edited since it was judged is not noise any more
 	plan.steps = slices.DeleteFunc(plan.steps, func(st step) bool { return st.Act != actPut || st.Expect != judged[st.Rel] })
@@ -73,11 +72,13 @@ func (w *Work) quietenCopy(ctx context.Context, c *Copy, entries []*Entry, r *Re
 		return w.drop(p)
 	}
 	r.changes(plan)
-	p.Steps = plan.steps
-	if err := w.placeAndReport(p, r); err != nil {
+	p.Steps, p.Again = plan.steps, true
+	w.Unset, w.Late = nil, nil
+	if err := w.place(p); err != nil {
 		return err
 	}
-	sort.Slice(r.Changes, func(i, j int) bool { return r.Changes[i].Path < r.Changes[j].Path })
+	r.Unset = w.Unset
+	r.Changes = slices.DeleteFunc(r.Changes, func(c Change) bool { return slices.Contains(w.Late, c.Path) })
 	return nil
 }
 

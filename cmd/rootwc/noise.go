@@ -117,6 +117,9 @@ func (a *app) quieten(w *wc.Work, rels []string) error {
 		for _, c := range r.Changes {
 			back = append(back, shown(c.Path))
 		}
+		for _, u := range r.Unset {
+			a.warn("%s", u)
+		}
 	}
 	if len(back) > 0 {
 		fmt.Fprintf(a.out, "Put back what is no news: %s\n", strings.Join(back, ", "))
