@@ -25,8 +25,8 @@ type Rule struct {
 	Path   string   // pattern of the paths that it speaks for; see [Match]
 	Lines  []string // regular expressions (RE2); none for every change of the content
 	Revert bool     // a change that such rules alone explain is put back
-	Origin string   // where it stands: "FILE:LINE", or what writes such a file and where that is documented
-	Line   int      // in that file; 0 for one of the defaults
+	Origin string   // the file that it stands in; of a default, what writes such lines and where that is documented
+	Line   int      // in that file, from 1; 0 for a default
 
 	once     sync.Once
 	patterns []*regexp.Regexp // of Lines, once they are needed

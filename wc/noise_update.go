@@ -31,7 +31,8 @@ func (w *Work) settleNoise(ctx context.Context, s *stage, in *incoming, local ma
 			texts = append(texts, rel)
 		}
 	}
-	if err := s.svnTargets(ctx, texts, "resolve", "--quiet", "--accept", "theirs-conflict"); err != nil {
+	// svn goes on after one that it takes for binary (E155027)
+	if err := s.svnTargets(ctx, texts, "resolve", "--quiet", "--accept", "theirs-conflict"); err != nil && !HasCode(err, "155027") {
 		return err
 	}
 	if now, err = s.record(); err != nil {

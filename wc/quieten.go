@@ -9,8 +9,8 @@ import (
 // Quieten puts back what the rules of noise want put back: files of which
 // nothing has changed but lines that do not count. Nothing of it is kept. It
 // looks at these paths and what is below them, none for everything, but not at
-// a file that is named itself. A file that is being written just now waits for
-// the next time.
+// a file that is named itself. A file that somebody writes meanwhile stays as it
+// is.
 func (w *Work) Quieten(ctx context.Context, paths []string) ([]*Result, error) {
 	if !w.tree.Noise.Revert() {
 		return nil, nil

@@ -129,7 +129,7 @@ func (c *commitCmd) message(a *app, plan *wc.Commit) (string, error) {
 		return string(text), nil
 	}
 	if c.Auto {
-		return autoMessage(plan), nil
+		return autoMessage(plan, a.description.System.Hostname), nil
 	}
 	return a.edit(plan)
 }

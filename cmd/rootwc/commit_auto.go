@@ -24,13 +24,15 @@ func (c *commitCmd) auto(a *app) ([]string, error) {
 // mostNamed is how many paths a standard message names.
 const mostNamed = 20
 
-// autoMessage is the log message of a commit that nobody wrote one for.
-func autoMessage(plan *wc.Commit) string {
+// autoMessage is the log message of a commit that nobody wrote one for. The
+// hostname is the description's; empty for none.
+func autoMessage(plan *wc.Commit, hostname string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "automatic commit of %d %s\n", len(plan.Changes), plural("path", len(plan.Changes)))
-	if len(plan.Changes) > 0 {
-		b.WriteByte('\n')
+	fmt.Fprintf(&b, "automatic commit of %d %s", len(plan.Changes), plural("path", len(plan.Changes)))
+	if hostname != "" {
+		b.WriteString(" on " + hostname)
 	}
+	b.WriteString("\n\n")
 	for i, ch := range plan.Changes {
 		if i == mostNamed {
 			fmt.Fprintf(&b, "and %d more\n", len(plan.Changes)-i)
