@@ -60,6 +60,9 @@ var debianNoise = []noise{
 	{"etc/apt/sources.list.d", "*.save *.distUpgrade", "old copies by software-properties and do-release-upgrade(8)"},
 	{"etc/init.d", ".depend.*", "start order, computed from the headers of the scripts; insserv(8)"},
 	{"etc/network", "run", "state of the network interfaces; ifup(8)"},
+	{"etc", ".resolv.conf.systemd-resolved.bak", "what was there before the package; postinst of systemd-resolved"},
+	{"etc/sgml", "catalog.old", "the version before the last; update-catalog(8)"},
+	{"etc/xml", "*.old", "the version before the last; update-xmlcatalog(8)"},
 	{"etc/pam.d", "*.pam-old", "the state before an update was forced; pam-auth-update(8)"},
 }
 
@@ -69,6 +72,7 @@ var debianDeepNoise = []noise{
 }
 
 var fedoraNoise = []noise{
+	{"etc/sysconfig", "iptables.save ip6tables.save", "the rules before they were last saved; iptables.init of iptables-services"},
 	{"etc/selinux/targeted", ".policy.sha512", "checksum of the compiled policy, for the package's own use"},
 	{"etc/selinux/targeted/policy", "policy.*", "compiled from the modules in /var/lib/selinux; semodule(8)"},
 	{"etc/selinux/targeted/contexts/files", "*.bin", "compiled from the text beside it; sefcontext_compile(8)"},
@@ -77,6 +81,7 @@ var fedoraNoise = []noise{
 
 var fedoraDeepNoise = []noise{
 	{"", "*.rpmnew *.rpmsave *.rpmorig", "other versions of configuration files, kept by an update; rpm(8)"},
+	{"", "*.YaST2save *.YaST2.save", "the version before YaST changed it"},
 }
 
 var archNoise = []noise{

@@ -10,7 +10,7 @@ import "strings"
 // the machine that gets the copy. So identity stays versioned (machine-id, ssh
 // host keys, the dhcpcd duid), and so does what is generated from
 // configuration but not by itself (postfix's *.db, ssl/certs, ca-trust, the
-// dconf databases): a restored tree without them does not work until somebody
+// dconf databases, the key maps in etc/console-setup): a restored tree without them does not work until somebody
 // runs the right command.
 type DefaultPolicy struct {
 	// Ignore maps a directory, as a path relative to the root ("" is the

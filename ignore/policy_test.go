@@ -32,8 +32,9 @@ func TestPolicyIgnores(t *testing.T) {
 			"etc/shadow- etc/subgid- etc/nginx/.git etc/.etckeeper etc/lvm/archive etc/lvm/cache etc/blkid.tab " +
 			"etc/network/run etc/udev/hwdb.bin etc/.updated etc/cups/subscriptions.conf.O etc/cups/printers.conf.O " +
 			"etc/init.d/.depend.boot etc/systemd/system/multi-user.target.wants/snap-core20-2318.mount " +
-			"etc/firewalld/zones/public.xml.old etc/sv/getty-5/log/supervise etc/pam.d/common-auth.pam-old"},
-		{Fedora, "etc/sudoers.rpmnew etc/sudoers.rpmsave etc/selinux/targeted/policy/policy.33"},
+			"etc/firewalld/zones/public.xml.old etc/sv/getty-5/log/supervise etc/pam.d/common-auth.pam-old " +
+			"etc/.resolv.conf.systemd-resolved.bak etc/sgml/catalog.old etc/xml/docbook-xml.xml.old"},
+		{Fedora, "etc/sudoers.rpmnew etc/sudoers.rpmsave etc/selinux/targeted/policy/policy.33 etc/sysconfig/ip6tables.save etc/ntp.conf.YaST2save"},
 		{Arch, "etc/pacman.conf.pacnew etc/pacman.conf.pacsave.1 etc/pacman.d/gnupg"},
 		{Unknown, "etc/a.dpkg-dist etc/a.rpmorig etc/a.pacorig"},
 	} {
@@ -53,7 +54,8 @@ func TestPolicyKeeps(t *testing.T) {
 		"etc/lvm/lvm.conf etc/lvm/devices/system.devices etc/zfs/zpool.d etc/alternatives/editor etc/.gitignore " +
 		"etc/gitconfig etc/cups/printers.conf etc/cups/ssl etc/systemd/system/snap.lxd.daemon.service.d " +
 		"etc/systemd/system/backup.service etc/network/interfaces etc/network/interfaces.d/run etc/rpm etc/dpkg " +
-		"etc/apparmor.d/libvirt/TEMPLATE.qemu etc/selinux/config etc/hosts.bak etc/hosts.orig etc/X11/xorg.conf.old"
+		"etc/apparmor.d/libvirt/TEMPLATE.qemu etc/selinux/config etc/hosts.bak etc/hosts.orig etc/X11/xorg.conf.old " +
+		"etc/console-setup/cached_setup_keyboard.sh etc/console-setup/cached_UTF-8_del.kmap.gz etc/xml/catalog etc/sysconfig/iptables etc/popularity-contest.conf"
 	for _, family := range []Family{Debian, Fedora, Arch, Unknown} {
 		for _, name := range strings.Fields(paths) {
 			if v := verdictOf(Policy(family), name); v.Ignored {

@@ -7,7 +7,8 @@ import (
 // Check says what is wrong with a description, as an [*Error]: a format of
 // another major version; names that could be taken for an option or hold odd
 // characters; an unknown policy or dataset type; a path that is not relative,
-// clean and below the root; a line pattern that does not compile; a dataset
+// clean and below the root; a line pattern that does not compile; rules of noise
+// that make no sense, or cost too much; a dataset
 // without repository or with settings that its type has no use for, or two for
 // one path; a size for what has none to choose,
 // or two for one node.
@@ -57,11 +58,15 @@ func (d *Description) checks() []check {
 	list = append(list, check{"hooks.timeout", func() error { return checkTimeout(d.Hooks.Timeout) }})
 	for i, n := range d.Noise {
 		place := fmt.Sprintf("noise[%d]", i)
-		rule(orTable(place, "path", n.Path), n.Path, checkPath)
-		list = append(list, check{place, func() error { return needLines(n) }})
+		rule(orTable(place, "path", n.Path), n.Path, checkGlob)
+		list = append(list, check{place, n.checkUse})
 		for j, line := range n.Lines {
 			rule(fmt.Sprintf("%s.lines[%d]", place, j), line, checkPattern)
 		}
+	}
+	list = append(list, check{"noise[0]", func() error { return checkSizes(d.Noise) }})
+	for i, pattern := range d.Commit.Auto {
+		rule(fmt.Sprintf("commit.auto[%d]", i), pattern, checkGlob)
 	}
 	paths := map[string]bool{}
 	for i, s := range d.Datasets {

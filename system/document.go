@@ -121,6 +121,8 @@ func (d *document) value(v *unstable.Node, name, place string, line int) {
 		d.add(key{name, line, text}, place)
 	case unstable.Integer:
 		d.add(key{name, line, number}, place)
+	case unstable.Bool:
+		d.add(key{name, line, flag}, place)
 	case unstable.InlineTable:
 		d.add(key{name, line, table}, place)
 		for it := v.Children(); it.Next(); {

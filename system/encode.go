@@ -25,7 +25,11 @@ func (d *Description) Encode(w io.Writer) error {
 	}
 	b.WriteString(noiseComment)
 	for _, n := range d.Noise {
-		fmt.Fprintf(&b, "\n[[noise]]\npath = %s\nlines = %s\n", quote(n.Path), quoteList(n.Lines))
+		n.encode(&b)
+	}
+	b.WriteString(commitComment)
+	if len(d.Commit.Auto) > 0 {
+		fmt.Fprintf(&b, "\n[commit]\nauto = %s\n", quoteList(d.Commit.Auto))
 	}
 	b.WriteString(datasetComment)
 	for _, s := range d.Datasets {
@@ -66,10 +70,21 @@ policy = %s
 recipients = %s
 `
 	noiseComment = `
-# Changes that are no news: lines that match one of the regular expressions.
+# Changes that are no news: every line that differs matches one of the regular
+# expressions; without lines, all changes of the content. Patterns of paths know
+# * ? ** [abc] {a,b}, and cover what is below a directory.
 #   [[noise]]
 #   path = "etc/cups/printers.conf"
 #   lines = ['^StateTime ']
+#   revert = true             # commit and update put such a change back
+#   [[noise]]
+#   path = "etc/mail"
+#   defaults = false          # the rules that rootwc has by itself do not hold there
+`
+	commitComment = `
+# Paths that rootwc commit --auto, run by a timer, may commit without a person.
+#   [commit]
+#   auto = ["home/anna/notes"]
 `
 	datasetComment = `
 # Directories that a transfer tool fills, never svn.
@@ -102,6 +117,20 @@ func (d Dirty) line() string {
 		return ""
 	}
 	return "dirty = " + quote(string(d)) + "\n"
+}
+
+// encode writes one table of noise.
+func (n Noise) encode(b *strings.Builder) {
+	fmt.Fprintf(b, "\n[[noise]]\npath = %s\n", quote(n.Path))
+	if len(n.Lines) > 0 {
+		fmt.Fprintf(b, "lines = %s\n", quoteList(n.Lines))
+	}
+	if n.Revert {
+		b.WriteString("revert = true\n")
+	}
+	if n.Defaults != nil {
+		fmt.Fprintf(b, "defaults = %t\n", *n.Defaults)
+	}
 }
 
 // quote writes a TOML string: literal where backslashes would have to be

@@ -75,6 +75,9 @@ func parse(text []byte) (*Description, error) {
 	if err := d.check(doc.fault); err != nil {
 		return nil, err
 	}
+	for i := range d.Noise {
+		d.Noise[i].Line = doc.at[fmt.Sprintf("noise[%d]", i)]
+	}
 	return d, nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"rootwc/noise"
 	"rootwc/secrets"
 )
 
@@ -90,19 +91,44 @@ func checkPath(s string) error {
 	return nil
 }
 
-func needLines(n Noise) error {
-	if len(n.Lines) == 0 {
-		return errors.New("lines is missing; write the regular expressions of lines that do not count")
+// checkGlob takes a pattern of paths below the root.
+func checkGlob(s string) error {
+	if err := checkPath(s); err != nil {
+		return err
+	}
+	return noise.CheckPath(s)
+}
+
+// checkUse says which keys do not go together.
+func (n Noise) checkUse() error {
+	switch {
+	case n.Defaults != nil && *n.Defaults:
+		return errors.New("defaults hold unless it is false; leave it out")
+	case n.Defaults != nil && (n.Revert || len(n.Lines) > 0):
+		return errors.New("defaults = false goes without lines and revert; write two tables")
+	case n.Revert && len(n.Lines) == 0:
+		return errors.New("revert needs lines: whatever else changes is a person's")
 	}
 	return nil
 }
 
 func checkPattern(s string) error {
-	if s == "" {
-		return errors.New("an empty line pattern matches every line")
+	_, err := noise.CheckLine(s)
+	return err
+}
+
+// checkSizes bounds what status has to do for the sake of these rules. There
+// are no other errors in line patterns that were checked.
+func checkSizes(all []Noise) error {
+	size := 0
+	for _, n := range all {
+		for _, line := range n.Lines {
+			one, _ := noise.CheckLine(line)
+			size += one
+		}
 	}
-	if _, err := regexp.Compile(s); err != nil {
-		return fmt.Errorf("line pattern %q does not compile: %s", s, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	if len(all) > noise.MaxRules || size > noise.MaxSize {
+		return fmt.Errorf("more than %d tables, or line patterns that are too large together; repeat less in them", noise.MaxRules)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ const (
 	tables shape = "tables, each under a [[ ]] header"
 	amount shape = "a number of bytes, or a string as \"10 GiB\""
 	number shape = "a number"
+	flag   shape = "true or false"
 )
 
 // schema is every key of the format, with its tables before it.
@@ -36,6 +37,10 @@ var schema = map[string]shape{
 	"noise":              tables,
 	"noise.path":         text,
 	"noise.lines":        texts,
+	"noise.revert":       flag,
+	"noise.defaults":     flag,
+	"commit":             table,
+	"commit.auto":        texts,
 	"dataset":            tables,
 	"dataset.path":       text,
 	"dataset.type":       text,

@@ -2,8 +2,8 @@
 //
 // The description says how a machine looks beyond what Subversion itself
 // holds: its name and distribution, the package manager, how secrets are
-// treated, which changes are no news, which directories are datasets, what may
-// have another size on other disks. It comes
+// treated, which changes are no news or are committed by themselves, which
+// directories are datasets, what may have another size on other disks. It comes
 // from a repository and is data: nothing in it is run, no path in it leads
 // outside the root. What [Load] returns has passed [Description.Check].
 //
@@ -12,7 +12,6 @@ package system
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -34,6 +33,7 @@ type Description struct {
 	Secrets  Secrets   `toml:"secrets"`
 	Hooks    Hooks     `toml:"hooks"`
 	Noise    []Noise   `toml:"noise"`
+	Commit   Commit    `toml:"commit"`
 	Datasets []Dataset `toml:"dataset"`
 	Rebuild  []Node    `toml:"rebuild"`
 }
@@ -82,23 +82,20 @@ type Hooks struct {
 	Timeout int `toml:"timeout"` // seconds that each may take; 0 for 60
 }
 
-// Noise are changes of one file that are no news.
+// Noise are changes of content that are no news. See package noise for what
+// its patterns mean.
 type Noise struct {
-	Path  string   `toml:"path"`  // relative to the root
-	Lines []string `toml:"lines"` // regular expressions (RE2); a line that one of them matches does not count
+	Path     string   `toml:"path"`     // pattern of paths relative to the root
+	Lines    []string `toml:"lines"`    // regular expressions (RE2); a line that one of them matches does not count; none for every change
+	Revert   bool     `toml:"revert"`   // what such lines alone explain is put back
+	Defaults *bool    `toml:"defaults"` // false: rootwc's own rules do not speak for these paths; nil otherwise
+
+	Line int `toml:"-"` // of the file, from 1; 0 for one that was not loaded
 }
 
-// Compile returns the expressions of n.Lines. There are no errors in a checked
-// description.
-func (n Noise) Compile() ([]*regexp.Regexp, error) {
-	patterns := make([]*regexp.Regexp, len(n.Lines))
-	for i, line := range n.Lines {
-		var err error
-		if patterns[i], err = regexp.Compile(line); err != nil {
-			return nil, fmt.Errorf("line pattern %q: %w", line, err)
-		}
-	}
-	return patterns, nil
+// Commit says what is committed without a person.
+type Commit struct {
+	Auto []string `toml:"auto"` // patterns of paths, as in [Noise]
 }
 
 // DatasetType is ddm's idea of how a dataset's directory and its repository

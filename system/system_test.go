@@ -31,6 +31,12 @@ timeout = 90
 [[noise]]                      # changes that are no news
 path = "etc/cups/printers.conf"
 lines = ['^StateTime ', '^UUID ']
+revert = true                  # put back
+[[noise]]
+path = "**"
+defaults = false
+[commit]
+auto = ["home/anna/notes"]     # commit --auto takes them
 [[dataset]]
 path = "home/anna/audio-selection"
 type = "selection"
@@ -55,7 +61,11 @@ func fullDescription() *Description {
 	d.Packages.Dirty = RefuseDirty
 	d.Secrets.Recipients = []string{}
 	d.Hooks.Timeout = 90
-	d.Noise = []Noise{{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}}}
+	d.Noise = []Noise{
+		{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}, Revert: true, Line: 16},
+		{Path: "**", Defaults: new(bool), Line: 20},
+	}
+	d.Commit.Auto = []string{"home/anna/notes"}
 	d.Datasets = []Dataset{{Path: "home/anna/audio-selection", Type: Selection, Repository: "vfs:/net/server/audio", Include: []string{"albums/**"},
 		Exclude: []string{"*.part"}, Newest: 50, Budget: "20 GiB", Limit: "1048576"}}
 	d.Rebuild = []Node{{Node: "lv.vg0/home", Size: GrowSize, Minimum: "10 GiB"}, {Node: "partition.29a3ec04-3075-b44f-aa2e-927f2ee3a610", Size: ShareSize, Minimum: "1048576"}}
@@ -69,10 +79,6 @@ func TestLoad(t *testing.T) {
 	}
 	if want := fullDescription(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
-	}
-	patterns, err := got.Noise[0].Compile()
-	if err != nil || len(patterns) != 2 || !patterns[0].MatchString("StateTime 17") {
-		t.Errorf("patterns %v, %v", patterns, err)
 	}
 	for i, want := range []uint64{10 << 30, 1 << 20} {
 		if n, err := got.Rebuild[i].Minimum.Bytes(); n != want || err != nil {
@@ -123,12 +129,12 @@ func TestLoadErrors(t *testing.T) {
 		{"syntax", f + "[system\n", `:2: expected ']' to close table name`},
 		{"twice", f + f, `:2: key format is already defined`},
 		{"unknown key", f + "[system]\nhostname = \"x\"\nhostnam = \"y\"\n", `:4: unknown key "hostnam" in [system]; known are hostname, os, release`},
-		{"unknown table", f + "[sytem]\nhostname = \"x\"\n", `:2: unknown key "sytem"; known are dataset, format, hooks, noise, packages, rebuild, secrets, system`},
+		{"unknown table", f + "[sytem]\nhostname = \"x\"\n", `:2: unknown key "sytem"; known are commit, dataset, format, noise, packages, rebuild, secrets, system`},
 		{"unknown below", f + "[system.foo]\nx = 1\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
-		{"unknown in list", f + "[[noise]]\npath = \"a\"\nlines = [\"b\"]\n\n[[noise]]\npaht = \"a\"\n", `:7: unknown key "paht" in [[noise]]; known are lines, path`},
+		{"unknown in list", f + "[[noise]]\npath = \"a\"\nlines = [\"b\"]\n\n[[noise]]\npaht = \"a\"\n", `:7: unknown key "paht" in [[noise]]; known are defaults, lines, path, revert`},
 		{"unknown inline", f + "system = {hostname = \"x\", foo = 1}\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
-		{"case", f + "[System]\n", `:2: unknown key "System"; known are dataset, format, hooks, noise, packages, rebuild, secrets, system`},
-		{"dot in key", f + "\"system.hostname\" = \"x\"\n", `:2: unknown key "\"system.hostname\""; known are dataset, format, hooks, noise, packages, rebuild, secrets, system`},
+		{"case", f + "[System]\n", `:2: unknown key "System"; known are commit, dataset, format, hooks, noise, packages, rebuild, secrets, system`},
+		{"dot in key", f + "\"system.hostname\" = \"x\"\n", `:2: unknown key "\"system.hostname\""; known are commit, dataset, format, hooks, noise, packages, rebuild, secrets, system`},
 		{"newer minor", "format = \"1.1.0\"\n[system]\nserial = \"x\"\n", `:3: unknown key "serial" in [system]; known are hostname, os, release; the file has format 1.1.0, this rootwc knows 1.0.0: update rootwc, or remove the key`},
 		{"type", f + "[system]\nrelease = 12\n", `:3: system.release must be a string in quotes`},
 		{"single table", f + "[noise]\npath = \"a\"\n", `:2: noise must be tables, each under a [[ ]] header`},
@@ -144,7 +150,15 @@ func TestLoadErrors(t *testing.T) {
 		{"nobody", f + "[secrets]\npolicy = \"encrypt\"\n", `:3: policy encrypt needs recipients; write the public keys of those who may read the secrets`},
 		{"pattern", f + "[[noise]]\npath = \"a\"\nlines = ['^a',\n  'b(']\n", ":5: line pattern \"b(\" does not compile: missing closing ): `b(`"},
 		{"empty pattern", f + "[[noise]]\npath = \"a\"\nlines = ['']\n", ":4: an empty line pattern matches every line"},
-		{"no patterns", f + "\n[[noise]]\npath = \"a\"\n", ":3: lines is missing; write the regular expressions of lines that do not count"},
+		{"revert without lines", f + "\n[[noise]]\npath = \"a\"\nrevert = true\n", `:3: revert needs lines: whatever else changes is a person's`},
+		{"defaults with lines", f + "[[noise]]\npath = \"a\"\ndefaults = false\nlines = ['a']\n", `:2: defaults = false goes without lines and revert; write two tables`},
+		{"defaults", f + "[[noise]]\npath = \"a\"\ndefaults = true\n", `:2: defaults hold unless it is false; leave it out`},
+		{"revert type", f + "[[noise]]\npath = \"a\"\nrevert = \"yes\"\n", `:4: noise.revert must be true or false`},
+		{"path pattern", f + "[[noise]]\npath = \"a[\"\n", `:3: path "a[" is a malformed pattern`},
+		{"many alternatives", f + "[[noise]]\npath = \"{a,b}{a,b}{a,b}{a,b}{a,b}\"\n", `:3: path "{a,b}{a,b}{a,b}{a,b}{a,b}" is longer than 1000 bytes, or has more than 4 alternatives in braces`},
+		{"large patterns", f + strings.Repeat("[[noise]]\npath = \"a\"\nlines = ['(ab){500}']\n", 21), `:2: more than 1000 tables, or line patterns that are too large together; repeat less in them`},
+		{"many rules", f + strings.Repeat("[[noise]]\npath = \"a\"\n", 1001), `:2: more than 1000 tables, or line patterns that are too large together; repeat less in them`},
+		{"auto", f + "[commit]\nauto = [\"a\", \"../b\"]\n", `:3: path "../b" goes through .. and may leave the root`},
 		{"no path", f + "[[noise]]\nlines = ['a']\n", ":2: path is missing"},
 		{"absolute", f + "[[noise]]\npath = \"/etc\"\nlines = ['a']\n", `:3: path "/etc" must be relative to the root; leave out the leading slash`},
 		{"outside", f + "[[noise]]\npath = \"etc/../../x\"\nlines = ['a']\n", `:3: path "etc/../../x" goes through .. and may leave the root`},
@@ -255,10 +269,26 @@ timeout = 90
 #   [[noise]]
 #   path = "etc/cups/printers.conf"
 #   lines = ['^StateTime ']
+#   revert = true             # commit and update put such a change back
+#   [[noise]]
+#   path = "etc/mail"
+#   defaults = false          # the rules that rootwc has by itself do not hold there
 
 [[noise]]
 path = "etc/cups/printers.conf"
 lines = ["^StateTime ", "^UUID "]
+revert = true
+
+[[noise]]
+path = "**"
+defaults = false
+
+# Paths that rootwc commit --auto, run by a timer, may commit without a person.
+#   [commit]
+#   auto = ["home/anna/notes"]
+
+[commit]
+auto = ["home/anna/notes"]
 
 # Directories that a transfer tool fills, never svn.
 # Types: blob, buffer, cache, copy, direct, extension, selection.
@@ -337,6 +367,15 @@ func roundTrip(t *testing.T, d *Description) {
 	}
 	if len(d.Noise) == 0 {
 		d.Noise = nil
+	}
+	if len(d.Commit.Auto) == 0 {
+		d.Commit.Auto = nil
+	}
+	for i := range d.Noise { // which the comments of the page move
+		d.Noise[i].Line, back.Noise[i].Line = 0, 0
+		if len(d.Noise[i].Lines) == 0 {
+			d.Noise[i].Lines = nil
+		}
 	}
 	if len(d.Datasets) == 0 {
 		d.Datasets = nil

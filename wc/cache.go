@@ -24,7 +24,7 @@ import (
 // is looked at as if there were no index.
 
 // indexRules is part of the key: another version of the rules judges anew.
-const indexRules = "rootwc rules 2"
+const indexRules = "rootwc rules 3"
 
 // coarse is how much older than the beginning of a status a change must be for
 // a later one to have another time: the kernel takes file times from a clock
@@ -142,7 +142,7 @@ func (s *scan) rulesKey(c *Copy) [32]byte {
 	if n, ok := s.tree.Names.(*hostNames); ok {
 		tables = n.digest
 	}
-	text, _ := json.Marshal([]any{indexRules, tables, s.withheld.files, s.withheld.acks, s.tree.Withhold, s.tree.Recipients.Fingerprints(), c.Path, c.user})
+	text, _ := json.Marshal([]any{indexRules, tables, s.withheld.files, s.withheld.acks, s.tree.Withhold, s.tree.Recipients.Fingerprints(), s.tree.Noise.Digest(), c.Path, c.user})
 	return sha256.Sum256(text)
 }
 
@@ -269,6 +269,9 @@ func (d *dirScan) unchanged() (whole, self bool) {
 			return false, true
 		}
 		if now = statOf(&st); !d.old.Entry(i).Is(&now) {
+			return false, true
+		}
+		if d.opt.Noise && d.old.Entry(i).Has(index.Noise) {
 			return false, true
 		}
 		if d.old.Entry(i).Has(index.Withheld) {

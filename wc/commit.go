@@ -21,11 +21,12 @@ type CommitOptions struct {
 	// Take, when it is set, decides about each entry instead, unversioned ones
 	// included. It sees all of them, sorted.
 	Take func(e *Entry) bool
+	Auto []string // nothing but what these patterns cover, see [noise.Match]; unversioned paths as well
 }
 
 // takes tells whether an unversioned path is one to add.
 func (opt CommitOptions) takes(path string) bool {
-	return opt.Add || opt.Take != nil || opt.Also != "" && (path == opt.Also || strings.HasPrefix(path, opt.Also+"/"))
+	return opt.Add || opt.Take != nil || len(opt.Auto) > 0 || opt.Also != "" && (path == opt.Also || strings.HasPrefix(path, opt.Also+"/"))
 }
 
 // Commit is what a commit is going to send, one revision for each repository.
@@ -107,9 +108,13 @@ type edit struct {
 
 // PlanCommit works out what a commit sends.
 func (w *Work) PlanCommit(ctx context.Context, opt CommitOptions) (*Commit, error) {
-	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths, commit: true})
+	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths, Noise: len(opt.Paths) > 0, commit: true})
 	if err != nil {
 		return nil, err
+	}
+	entries = takeQuiet(entries, opt.Paths)
+	if len(opt.Auto) > 0 {
+		entries = automatic(entries, opt.Auto)
 	}
 	if err := w.named(opt, entries); err != nil {
 		return nil, err
@@ -257,11 +262,13 @@ func (cm *Commit) take(cp *commitPart, e *Entry, opt CommitOptions) error {
 			if err != nil {
 				return fmt.Errorf("cannot read %q: %w", e.Path, cause(err))
 			}
-			cp.acks[e.Path] = &ack{SHA256: sum}
+			cp.acks[e.Path] = &ack{SHA256: sum, Quiet: e.copy.quietSum(e.rel, sum)}
 			if len(e.Metadata)+len(e.Properties) == 0 {
 				delete(cp.targets, e.rel)
 				return nil
 			}
+			cp.keep = append(cp.keep, e.rel)
+		} else if e.quiet { // its properties alone are sent
 			cp.keep = append(cp.keep, e.rel)
 		} else {
 			cp.content = append(cp.content, addition{e.rel, e.Kind, e.live.values})
@@ -408,7 +415,7 @@ func (cm *Commit) withhold(cp *commitPart, a addition) {
 	cm.unseal(path)
 	cm.Withheld = append(cm.Withheld, path)
 	if sum, err := cp.copy.contentSum(a.rel); err == nil {
-		cp.acks[path] = &ack{SHA256: sum}
+		cp.acks[path] = &ack{SHA256: sum, Quiet: cp.copy.quietSum(a.rel, sum)}
 	}
 }
 

@@ -23,7 +23,7 @@ func (d *dirScan) contentChanged(e *Entry, want metadata.Kind, props map[string]
 	}
 	raw := want == metadata.Symlink || props["svn:eol-style"] == "" && props["svn:keywords"] == ""
 	if changed := want == metadata.File && raw && top.size >= 0 && top.size != e.live.st.Size; changed {
-		return d.notAcknowledged(e)
+		return d.news(e, want, props, known)
 	}
 	if k, same := d.known(e.node.name, &e.live); same && raw && k.Has(index.Summed|index.Raw) {
 		known.Sum = k.Sum()
@@ -41,7 +41,7 @@ func (d *dirScan) contentChanged(e *Entry, want metadata.Kind, props map[string]
 		known.Flags |= index.Raw
 	}
 	known.Flags |= index.Summed
-	return known.Sum != top.checksum && d.notAcknowledged(e)
+	return known.Sum != top.checksum && d.news(e, want, props, known)
 }
 
 // notAcknowledged says whether content that changed is news: of a file whose

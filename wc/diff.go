@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 
@@ -31,18 +32,27 @@ type PropertyDiff struct{ Name, Old, New string }
 
 // Diff lists the changes that [Tree.Status] finds together with their texts.
 // Nothing is asked of a server: the old text is the working copy's own copy.
-func (t *Tree) Diff(ctx context.Context, paths []string, each func(*Difference) error) error {
-	entries, err := t.Status(ctx, StatusOptions{Paths: paths})
+// What is no news is left out unless noise asks for it, or the very path is
+// named.
+func (t *Tree) Diff(ctx context.Context, paths []string, noise bool, each func(*Difference) error) error {
+	entries, err := t.Status(ctx, StatusOptions{Paths: paths, Noise: noise || len(paths) > 0})
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if e.Status == Unversioned || e.Status == Unstorable {
+		hidden := e.quiet && !noise && !slices.Contains(paths, e.Path)
+		if !hidden {
+			e.loud()
+		}
+		if e.Status == Unversioned || e.Status == Unstorable || hidden && e.Clean() {
 			continue
 		}
 		for _, d := range t.differences(e) {
 			if err := d.load(); err != nil {
 				return fmt.Errorf("cannot compare %q: %w", d.Path, cause(err))
+			}
+			if hidden {
+				d.New = d.Old
 			}
 			if err := each(d); err != nil {
 				return err

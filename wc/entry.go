@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rootwc/noise"
 	"rootwc/wc/metadata"
 )
 
@@ -76,12 +77,14 @@ type Entry struct {
 	Token      bool              // the working copy holds a lock of the path in the repository
 	Changelist string            // the path is on that list of svn's
 	Note       string            // what the state alone does not say
+	Noise      noise.Verdict     // why a change of the content is no news, where that was asked for
 
-	copy *Copy
-	rel  string
-	node *node             // nil when unversioned
-	def  metadata.Defaults // in force at the path
-	live live
+	quiet bool // the content has changed, which is no news
+	copy  *Copy
+	rel   string
+	node  *node             // nil when unversioned
+	def   metadata.Defaults // in force at the path
+	live  live
 }
 
 // WorkingCopy is the path of the working copy that holds the entry.

@@ -43,8 +43,9 @@ type part struct {
 	Commit string    `json:"commit,omitempty"` // the mark of a commit that is under way
 	Record identity  `json:"record"`           // of the live wc.db that the stage was made from
 	Steps  []step    `json:"steps,omitempty"`
-	Acks   acks      `json:"acks,omitempty"` // what the part has seen of withheld files
-	Ends   []string  `json:"ends,omitempty"` // paths whose conflict ends with this part
+	Acks   acks      `json:"acks,omitempty"`  // what the part has seen of withheld files
+	Ends   []string  `json:"ends,omitempty"`  // paths whose conflict ends with this part
+	Again  bool      `json:"again,omitempty"` // a path that changed meanwhile is no conflict: the next time will do
 }
 
 const journalFile = "journal"
@@ -219,8 +220,10 @@ func (t *Tree) finish(p *part) (*placer, error) {
 	if err := as(p.User, w.run); err != nil {
 		return nil, err
 	}
-	if err := w.keepConflicts(); err != nil {
-		return nil, err
+	if !p.Again {
+		if err := w.keepConflicts(); err != nil {
+			return nil, err
+		}
 	}
 	if err := t.acknowledge(p.Acks); err != nil {
 		return nil, err

@@ -194,7 +194,7 @@ func (d *dirScan) versioned(rel string, n *node, l live) (descend bool, known in
 	} else {
 		known.Flags |= index.Clean
 	}
-	if d.wanted(e.Path) && (!e.Clean() || d.opt.All || d.opt.Review && marked) {
+	if d.wanted(e.Path) && (!e.Clean() || d.opt.All || d.opt.Review && marked || d.opt.Noise && e.quiet) {
 		d.emit(e)
 	}
 	return descend, known
@@ -328,8 +328,11 @@ func (d *dirScan) unversioned(rel, path string, disk fs.DirEntry) {
 	if e.Clean() {
 		known.Flags |= index.Clean
 	}
+	if e.quiet {
+		known.Flags |= index.Noise
+	}
 	d.entries = append(d.entries, known)
-	if !e.Clean() || d.opt.All {
+	if !e.Clean() || d.opt.All || d.opt.Noise && e.quiet {
 		d.emit(e)
 	}
 }

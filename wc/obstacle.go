@@ -87,7 +87,7 @@ func (p *planner) mayReplace(rel string, was *state, l *live) bool {
 		return l.values.Kind == metadata.Dir && p.empty(rel)
 	}
 	e := p.local[rel]
-	return was != nil && was.kind == l.values.Kind && (e == nil || e.Status == Normal)
+	return was != nil && was.kind == l.values.Kind && (e == nil || e.Status == Normal || e.quiet)
 }
 
 // empty says whether a live directory holds nothing.

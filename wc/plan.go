@@ -315,7 +315,7 @@ func (p *planner) remove(rel string, was *state, l *live) {
 		p.notes = append(p.notes, joinPath(p.path, rel)+" is no longer defined as an external; the file stays")
 		return
 	}
-	if e := p.local[rel]; e != nil && (e.Status == Modified || e.Status == Obstructed) {
+	if e := p.local[rel]; e != nil && (e.Status == Modified && !e.quiet || e.Status == Obstructed) {
 		p.clash(rel, "changed here, deleted in the repository")
 		return
 	}

@@ -3,6 +3,7 @@ package wc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -19,12 +20,16 @@ type RevertOptions struct {
 // Revert puts paths back to what the working copies record: content,
 // metadata and svn's own scheduling. Unversioned files are never touched.
 func (w *Work) Revert(ctx context.Context, opt RevertOptions) ([]*Result, error) {
-	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths})
+	entries, err := w.tree.Status(ctx, StatusOptions{Paths: opt.Paths, Noise: !opt.MetadataOnly})
 	if err != nil {
 		return nil, err
 	}
+	entries = slices.DeleteFunc(entries, func(e *Entry) bool { // which only who names it wants to hear of
+		return e.quiet && e.Withheld && e.Clean() && !slices.Contains(opt.Paths, e.Path)
+	})
 	byCopy := map[*Copy][]*Entry{}
 	for _, e := range entries {
+		e.loud()
 		if e.Status != Unversioned && e.Status != Unstorable {
 			byCopy[e.copy] = append(byCopy[e.copy], e)
 		}

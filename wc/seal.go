@@ -125,7 +125,7 @@ func (cm *Commit) sealAll(ctx context.Context, cp *commitPart) error {
 			return fmt.Errorf("cannot encrypt %q: %w", one.path, cause(err))
 		}
 		one.file.For = cm.work.tree.Recipients.Fingerprints()
-		cp.acks[one.path] = &ack{SHA256: sum, Sealed: one.file.Sealed}
+		cp.acks[one.path] = &ack{SHA256: sum, Quiet: one.copy.quietSum(one.rel, sum), Sealed: one.file.Sealed}
 		if !cp.copy.Versioned(one.to) {
 			added = append(added, one.to)
 		}

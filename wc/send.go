@@ -176,6 +176,11 @@ func (w *Work) prepareCommit(ctx context.Context, cm *Commit, cp *commitPart) er
 	if err := s.svnTargets(ctx, cp.keep, "revert", "--quiet"); err != nil {
 		return err
 	}
+	for _, rel := range cp.keep { // a revert takes properties back as well
+		if err := s.editProperties(ctx, rel, cp.copy.record().node(rel)); err != nil {
+			return err
+		}
+	}
 	if err := s.svnTargets(ctx, cp.delete, "delete", "--quiet", "--force", "--keep-local"); err != nil {
 		return err
 	}

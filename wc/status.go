@@ -22,6 +22,9 @@ type StatusOptions struct {
 	// not understand a working copy's database. Nothing can be done there, and
 	// without Review that is an error.
 	Review bool
+	// Noise lists as well what is no news, with the rules that say so; see
+	// [Entry.Quiet].
+	Noise bool
 
 	beneath bool // what conflicts hide: the state of the live path itself
 	commit  bool // the database is about to change

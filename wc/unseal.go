@@ -198,6 +198,7 @@ func (u *unsealer) place(ctx context.Context, c *Copy, rel string, l *live, open
 		u.result.Unset = append(u.result.Unset, unset...)
 	}
 	u.tell(change)
+	is.Quiet = c.quietSum(rel, is.SHA256)
 	u.seen[path] = is
 	return nil
 }

@@ -170,6 +170,9 @@ func (w *Work) fetch(ctx context.Context, s *stage, in *incoming, opt UpdateOpti
 	if err := w.fileExternals(ctx, s, in.revision); err != nil {
 		return nil, err
 	}
+	if err := w.settleNoise(ctx, s, in, local); err != nil {
+		return nil, err
+	}
 	fault.At("fetched")
 	live, err := w.tree.openTarget(c.Path)
 	if err != nil {
@@ -246,12 +249,13 @@ func (t *Tree) localChanges(ctx context.Context, c *Copy) (map[string]*Entry, er
 	if c.Path == "" {
 		paths = nil
 	}
-	entries, err := t.Status(ctx, StatusOptions{Paths: paths, beneath: true})
+	entries, err := t.Status(ctx, StatusOptions{Paths: paths, beneath: true, Noise: true})
 	if err != nil {
 		return nil, err
 	}
 	local := map[string]*Entry{}
 	for _, e := range entries {
+		e.loud()
 		if e.copy == c {
 			local[e.rel] = e
 		}

@@ -25,6 +25,7 @@ import (
 	"sync"
 
 	"rootwc/internal/run"
+	"rootwc/noise"
 	"rootwc/secrets"
 	"rootwc/wc/metadata"
 )
@@ -47,6 +48,8 @@ type Tree struct {
 	// Withhold keeps the content of files that others may not read on the
 	// machine out of commits.
 	Withhold bool
+	// Noise are the rules of what is no news; nil for none.
+	Noise *noise.Rules
 	// Datasets are directories of which svn holds nothing but that they are
 	// there, by path.
 	Datasets map[string]bool

@@ -32,6 +32,7 @@ const acksFile = "withheld.json"
 // ack is what a commit has acknowledged of a withheld file.
 type ack struct {
 	SHA256    string `json:"sha256,omitempty"` // of the content; empty: never seen
+	Quiet     string `json:"quiet,omitempty"`  // of what counts in it, see quietSum
 	Scheduled bool   `json:"scheduled,omitempty"`
 	Forgotten bool   `json:"forgotten,omitempty"` // the next commit takes it off the list
 	Sealed    string `json:"sealed,omitempty"`    // of the sealed file that holds this content, see withheldFile
@@ -152,7 +153,7 @@ func (w *withheld) judge(t *Tree, e *Entry) (unknown []string) {
 		return nil
 	case w.unlike(t, e.Path) != "":
 		e.Status, e.Note = Modified, w.unlike(t, e.Path)
-	case w.acknowledged(e):
+	case w.acknowledged(e), w.quiet(t, e):
 		e.Status = Normal
 	default:
 		e.Status = Modified
@@ -262,7 +263,7 @@ func (w *Work) ApplyWithheld(before WithheldList) (absent []string, err error) {
 		}
 		if a == nil || a.SHA256 == "" {
 			if sum, err := c.contentSum(rel); err == nil {
-				seen[path] = &ack{SHA256: sum}
+				seen[path] = &ack{SHA256: sum, Quiet: c.quietSum(rel, sum)}
 			}
 		}
 		if f.Sealed != "" && (a == nil || a.Sealed != f.Sealed) {

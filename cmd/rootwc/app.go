@@ -149,6 +149,7 @@ func (a *app) describe(t *wc.Tree) {
 	a.description = d
 	t.Datasets = datasetPaths(d)
 	applySecrets(t, d)
+	applyNoise(t, d, err)
 }
 
 func loadDescription(t *wc.Tree) (*system.Description, error) { return readDescription(t.ReadFile) }

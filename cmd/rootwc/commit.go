@@ -17,6 +17,7 @@ type commitCmd struct {
 	Message *string  `short:"m" help:"Log message; without it the editor is opened." placeholder:"TEXT"`
 	File    string   `short:"F" help:"Read the log message from FILE, - for standard input." placeholder:"FILE"`
 	Add     bool     `help:"Take unversioned paths as well."`
+	Auto    bool     `help:"Take what [commit] in the description lists, and nothing else, with a standard message; for a timer."`
 	DryRun  bool     `name:"dry-run" help:"Only say what would be sent."`
 	queueOptions
 }
@@ -41,9 +42,21 @@ func (c *commitCmd) Run(a *app) (err error) {
 		}
 		a.deliverFirst(w, true)
 	}
+	auto, err := c.auto(a)
+	if err != nil {
+		return err
+	}
+	if !c.DryRun {
+		if err := a.quieten(w, rels); err != nil {
+			return err
+		}
+	}
+	if c.Auto && len(auto) == 0 {
+		return nil
+	}
 	var late error
-	options := wc.CommitOptions{Paths: rels, Add: c.Add}
-	if len(rels) == 0 {
+	options := wc.CommitOptions{Paths: rels, Add: c.Add, Auto: auto}
+	if len(rels) == 0 && !c.Auto {
 		options.Also = probes.Dir
 		late = a.refreshProbes(t, c.DryRun)
 	}
@@ -60,7 +73,7 @@ func (c *commitCmd) Run(a *app) (err error) {
 			return err
 		}
 	}
-	message, told, err := tellDecided(t, plan, len(rels) == 0, message)
+	message, told, err := tellDecided(t, plan, len(rels) == 0 && !c.Auto, message)
 	if err != nil {
 		return err
 	}
@@ -133,6 +146,9 @@ func (c *commitCmd) message(a *app, plan *wc.Commit) (string, error) {
 			return "", fmt.Errorf("cannot read the message: %w", err)
 		}
 		return string(text), nil
+	}
+	if c.Auto {
+		return autoMessage(plan, a.description.System.Hostname), nil
 	}
 	return a.edit(plan)
 }

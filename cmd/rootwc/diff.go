@@ -11,6 +11,7 @@ type diffCmd struct {
 	Paths    []string `arg:"" optional:"" help:"Only these and what is below them."`
 	Revision string   `short:"r" help:"Compare revisions: N with the working copy's, or N:M." placeholder:"N[:M]"`
 	JSON     bool     `name:"json" help:"Answer in JSON."`
+	Noise    bool     `help:"What is no news as well; a path that is named is shown in any case."`
 	ExitCode bool     `name:"exit-code" help:"Exit with 1 when there are differences."`
 	identityOptions
 }
@@ -43,7 +44,7 @@ func (c *diffCmd) Run(a *app) error {
 	}
 	docs := []diffDoc{}
 	found := false
-	err = t.Diff(a.ctx, rels, func(d *wc.Difference) error {
+	err = t.Diff(a.ctx, rels, c.Noise, func(d *wc.Difference) error {
 		found = true
 		if d.Encrypted && d.Status == wc.Modified && len(c.identities) > 0 {
 			if err := d.Unseal(t, c.identities); err != nil {

@@ -16,6 +16,7 @@ type statusCmd struct {
 	ExitCode bool     `name:"exit-code" help:"Exit with 1 when there are differences."`
 	NoIgnore bool     `name:"no-ignore" help:"List ignored paths too."`
 	Quiet    bool     `short:"q" help:"Leave unversioned paths out."`
+	Noise    bool     `help:"Tell as well what is no news, and which rule says so."`
 }
 
 // Run lists what differs; it asks no server.
@@ -30,9 +31,13 @@ func (c *statusCmd) Run(a *app) error {
 		return err
 	}
 	look := a.startProbes(t, rels)
-	entries, err := t.Status(a.ctx, wc.StatusOptions{Paths: rels, NoIgnore: c.NoIgnore, Review: true})
+	entries, err := t.Status(a.ctx, wc.StatusOptions{Paths: rels, NoIgnore: c.NoIgnore, Review: true, Noise: c.Noise})
 	if err != nil {
 		return fmt.Errorf("cannot tell the status: %w", err)
+	}
+	entries, hidden := hush(entries)
+	if !c.Noise {
+		hidden = nil
 	}
 	if c.Quiet {
 		entries = versionedOnly(entries)
@@ -46,10 +51,11 @@ func (c *statusCmd) Run(a *app) error {
 		differences = differences || e.Status != wc.Ignored && !e.Clean()
 	}
 	if c.JSON {
-		err = a.statusJSON(t, entries, taken, sets, queued, !differences)
+		err = a.statusJSON(t, entries, hidden, taken, sets, queued, !differences)
 	} else {
 		a.statusText(entries, wrong, taken)
 		a.tellDatasets(sets)
+		a.tellNoise(hidden)
 		a.tellWaiting(queued)
 	}
 	if verb, _, _ := t.State.Interrupted(); verb != "" {
@@ -152,6 +158,7 @@ type (
 		Probes    []probeDoc    `json:"probes"`
 		Datasets  []datasetDoc  `json:"datasets"`
 		Queued    []queuedDoc   `json:"queued,omitempty"`
+		Noise     []noiseDoc    `json:"noise,omitempty"` // with --noise
 	}
 	entryDoc struct {
 		Path        string      `json:"path"`
@@ -186,8 +193,8 @@ type (
 
 const jsonFormat = "1.0.0"
 
-func (a *app) statusJSON(t *wc.Tree, entries []*wc.Entry, taken []*probes.Taken, sets []datasetDoc, queued []queuedDoc, clean bool) error {
-	doc := statusDoc{Format: jsonFormat, Root: t.Root, Clean: clean, Entries: []entryDoc{}, Externals: a.externalDocs(), Probes: probeDocs(taken), Datasets: sets, Queued: queued}
+func (a *app) statusJSON(t *wc.Tree, entries, hidden []*wc.Entry, taken []*probes.Taken, sets []datasetDoc, queued []queuedDoc, clean bool) error {
+	doc := statusDoc{Format: jsonFormat, Root: t.Root, Clean: clean, Entries: []entryDoc{}, Externals: a.externalDocs(), Probes: probeDocs(taken), Datasets: sets, Queued: queued, Noise: noiseDocs(hidden)}
 	for _, e := range entries {
 		doc.Entries = append(doc.Entries, entryJSON(e))
 	}

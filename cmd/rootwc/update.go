@@ -40,6 +40,11 @@ func (c *updateCmd) Run(a *app) (err error) {
 			defer func() { err = a.deliverAfter(w, err) }()
 		}
 	}
+	if !c.DryRun {
+		if err := a.quieten(w, rels); err != nil {
+			return err
+		}
+	}
 	withheld, err := t.Withheld()
 	if err != nil {
 		return err

@@ -43,6 +43,8 @@ const (
 	Raw
 	// Withheld: rootwc knows the path, svn does not.
 	Withheld
+	// Noise: the content is another one than recorded, which is no news.
+	Noise
 )
 
 // Entry is a versioned path that is no directory, or a withheld one.
