@@ -1,6 +1,7 @@
 package wc
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -24,7 +25,7 @@ import (
 // is looked at as if there were no index.
 
 // indexRules is part of the key: another version of the rules judges anew.
-const indexRules = "rootwc rules 2"
+const indexRules = "rootwc rules 3"
 
 // coarse is how much older than the beginning of a status a change must be for
 // a later one to have another time: the kernel takes file times from a clock
@@ -45,6 +46,9 @@ type copyIndex struct {
 	later bool // but not now: the database is about to change
 
 	doubted map[string]bool // directories that a commit has touched since old was written
+	vouched bool            // a witness swears to old
+	stirred []string        // but for these directories
+	since   *seen           // with what was proven before
 
 	whole []bool                 // directories of old that are as they were
 	dirty map[string]bool        // directories of old that are not
@@ -52,15 +56,16 @@ type copyIndex struct {
 }
 
 // openIndex takes up the index of a working copy.
-func (s *scan) openIndex(c *Copy) *copyIndex {
+func (s *scan) openIndex(c *Copy, root int) *copyIndex {
 	x := &copyIndex{copy: c, old: c.lastIndex(), dirty: map[string]bool{}, fresh: map[string]index.Block{}}
 	if c.key != nil {
 		x.keys = index.Keys{Database: *c.key, Rules: s.rulesKey(c)}
 		x.later = s.opt.commit
-		x.save = len(s.opt.Paths) == 0 && !s.opt.beneath && !s.opt.All
+		x.save = s.wanted("") && !s.opt.beneath && !s.opt.All
 		x.doubted = c.holds(x.old)
 		x.valid = x.doubted != nil && x.old.Keys.Rules == x.keys.Rules && !s.opt.All
 	}
+	s.trust(x, root)
 	return x
 }
 
@@ -70,11 +75,13 @@ const (
 )
 
 // indexName is the name of the working copy's index in its directory.
-func (c *Copy) indexName() string {
-	if c.Path == "" {
+func (c *Copy) indexName() string { return indexName(c.Path) }
+
+func indexName(path string) string {
+	if path == "" {
 		return "root"
 	}
-	sum := sha256.Sum256([]byte(c.Path))
+	sum := sha256.Sum256([]byte(path))
 	return fmt.Sprintf("%x", sum[:8])
 }
 
@@ -101,8 +108,12 @@ func (c *Copy) readIndex() *index.Index {
 		return nil
 	}
 	defer f.Close()
-	x, err := index.Read(f)
-	if err != nil {
+	read := index.Read
+	if c.tree.Witness != nil {
+		read = index.Map // see trust
+	}
+	x, err := read(f)
+	if err != nil || x.Path != c.Path {
 		return nil
 	}
 	return x
@@ -221,6 +232,7 @@ func (d *dirScan) entryOf(name string, l *live) index.Entry {
 	if began := d.began; e.Stat.Ctime >= began || e.Stat.Ctime%int64(time.Second) == 0 && e.Stat.Ctime >= began-int64(slowClock) {
 		e.Flags |= index.Racy
 	}
+	d.linked = d.linked || l.st.Nlink > 1 && l.values.Kind != metadata.Dir
 	return e
 }
 
@@ -293,12 +305,15 @@ func (d *dirScan) block() index.Block {
 		!slices.ContainsFunc(d.entries, func(e index.Entry) bool { return e.Flags&(index.Clean|index.Racy) != index.Clean }) {
 		dir.Self.Flags |= index.Whole
 	}
+	if d.linked {
+		dir.Self.Flags |= index.Linked
+	}
 	return index.Encode(&dir)
 }
 
 // write puts a new index in the place of the old one, when something was
 // learned. Failing to is no error: it is only a cache.
-func (x *copyIndex) write() {
+func (x *copyIndex) write(s *scan) {
 	if !x.save {
 		return
 	}
@@ -307,7 +322,8 @@ func (x *copyIndex) write() {
 	if err != nil {
 		return
 	}
-	f := &index.File{Keys: x.keys, Summary: text}
+	f := &index.File{Keys: x.keys, Path: x.copy.Path, Summary: text}
+	_, _ = rand.Read(f.ID[:]) // never fails: crypto/rand
 	learned := !x.valid || len(x.doubted) > 0
 	paths := make([]string, 0, len(x.fresh))
 	for rel := range x.fresh {
@@ -342,8 +358,11 @@ func (x *copyIndex) write() {
 	}
 	switch {
 	case !learned:
+		x.noteSeen(s, x.old.ID)
 	case x.later && x.valid && len(x.fresh) < fewLearned:
+	case x.vouched && len(x.dirty) < fewLearned:
 	case x.copy.writeState(x.copy.indexName(), f) == nil:
 		x.copy.forgetIndex()
+		x.noteSeen(s, f.ID)
 	}
 }
