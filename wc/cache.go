@@ -85,6 +85,12 @@ func indexName(path string) string {
 	return fmt.Sprintf("%x", sum[:8])
 }
 
+// IsIndex says whether a file of that name in [IndexPath] is an index, and
+// neither a note beside one nor one in the making.
+func IsIndex(name string) bool {
+	return !strings.Contains(name, ".") && !strings.HasPrefix(name, newIndex)
+}
+
 // lastIndex is the index of the last status, nil for none.
 func (c *Copy) lastIndex() *index.Index {
 	if !c.indexed {

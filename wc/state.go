@@ -37,6 +37,9 @@ func newState(t *Tree) *State {
 	return s
 }
 
+// IndexPath is where the indexes of statuses are, relative to the machine's root.
+const IndexPath = StatePath + "/" + indexState
+
 func (s *State) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
 }

@@ -94,7 +94,6 @@ type scan struct {
 	withheld  *withheld
 	nested    map[string]bool // working copies and the directories above them
 	began     int64           // changes from then on are too young to be told apart, ns
-	scene     string          // see Tree.scene
 	testimony *Testimony      // nil for none
 }
 

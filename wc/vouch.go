@@ -2,8 +2,6 @@ package wc
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -40,6 +38,8 @@ type Sighting struct {
 // Testimony is what a witness swears to.
 type Testimony struct {
 	Now Moment
+	// Space is the mount namespace that it sees, see [MountSpace].
+	Space string
 	// Stirred are the directories of each index in which something may have
 	// happened since, relative to the working copy; an index that it cannot
 	// speak of is not in the map.
@@ -49,7 +49,6 @@ type Testimony struct {
 // seen notes beside an index when all of it was true.
 type seen struct {
 	Sighting
-	Scene  string    `json:"scene"`  // see there
 	Proven time.Time `json:"proven"` // by looking at everything, with no help of a witness
 }
 
@@ -83,8 +82,9 @@ func (s *scan) testify() {
 			asked = append(asked, was.Sighting)
 		}
 	}
-	s.scene = s.tree.scene()
-	s.testimony = s.tree.Witness.Testify(asked)
+	if told := s.tree.Witness.Testify(asked); told != nil && told.Space != "" && told.Space == MountSpace() {
+		s.testimony = told
+	}
 }
 
 // vouched says whether the witness swears to all of an index but some
@@ -94,7 +94,7 @@ func (s *scan) vouched(x *copyIndex, root int) (stirred []string, ok bool) {
 		return nil, false
 	}
 	was := x.copy.lastSeen()
-	if was == nil || was.Index != x.old.ID || was.Scene != s.scene || was.Since.Witness != s.testimony.Now.Witness {
+	if was == nil || was.Index != x.old.ID || was.Since.Witness != s.testimony.Now.Witness {
 		return nil, false
 	}
 	if age := time.Since(was.Proven); age < 0 || age > longestTrust {
@@ -156,7 +156,7 @@ func (x *copyIndex) noteSeen(s *scan, id index.ID) {
 	if s.testimony == nil || x.vouched && len(x.stirred) == 0 {
 		return
 	}
-	now := &seen{Sighting{id, s.testimony.Now}, s.scene, time.Unix(0, s.began)}
+	now := &seen{Sighting{id, s.testimony.Now}, time.Unix(0, s.began)}
 	if x.vouched {
 		now.Proven = x.since.Proven
 	}
@@ -189,20 +189,33 @@ func (c *Copy) lastSeen() *seen {
 	return was
 }
 
-// scene is a digest of what may cover a working copy without an event in it:
-// the mounts below the root, and whose they are.
-func (t *Tree) scene() string {
+// MountSpace names this process's mount namespace, mount_namespaces(7): in
+// another one a path may lead elsewhere.
+func MountSpace() string {
 	space, err := os.Readlink("/proc/self/ns/mnt")
 	if err != nil {
-		space = err.Error()
+		return ""
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", space, slices.Sorted(maps.Keys(t.Mounts))))
-	return hex.EncodeToString(sum[:])
+	return space
+}
+
+// MakeState makes the state directory with that of the indexes, for whoever
+// watches them.
+func (t *Tree) MakeState() error {
+	if err := t.State.ensure(); err != nil {
+		return err
+	}
+	dir, err := t.State.indexes(true)
+	if err != nil {
+		return fmt.Errorf("cannot use state directory %s: %w", t.State.dir, cause(err))
+	}
+	return dir.Close()
 }
 
 // MapIndexes maps what statuses have written of the working copies of a root;
-// whoever calls unmaps them. None when the state directory is not the caller's.
-func (t *Tree) MapIndexes() []*index.Index {
+// whoever calls unmaps them. Those that are not known are checked. None when
+// the state directory is not the caller's.
+func (t *Tree) MapIndexes(known func(index.ID) bool) []*index.Index {
 	dir, err := t.State.indexes(false)
 	if err != nil {
 		return nil
@@ -225,7 +238,7 @@ func (t *Tree) MapIndexes() []*index.Index {
 		if err != nil {
 			continue // a note beside one, or one of another version
 		}
-		if name != indexName(x.Path) || x.Check() != nil {
+		if name != indexName(x.Path) || !known(x.ID) && x.Check() != nil {
 			x.Unmap()
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"rootwc/externals"
+	"rootwc/hooks"
 	"rootwc/secrets"
 	"rootwc/system"
 	"rootwc/wc"
@@ -27,6 +28,8 @@ type app struct {
 
 	tree      *wc.Tree             // the last one opened
 	externals []externals.External // after open
+
+	witnessed bool // a watcher may be asked
 
 	description *system.Description // after open; nil without one, or with one that cannot be read
 
@@ -97,6 +100,9 @@ func (a *app) openRoot() (*wc.Tree, error) {
 		return nil, err
 	}
 	a.tree = t
+	if a.witnessed {
+		t.Witness = hooks.Witness(t)
+	}
 	t.Warn = func(format string, args ...any) { a.warn(format, args...) }
 	t.Progress = a.progress.show
 	if t.BadTable != nil {

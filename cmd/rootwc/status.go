@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"rootwc/externals"
 	"rootwc/probes"
@@ -16,10 +17,16 @@ type statusCmd struct {
 	ExitCode bool     `name:"exit-code" help:"Exit with 1 when there are differences."`
 	NoIgnore bool     `name:"no-ignore" help:"List ignored paths too."`
 	Quiet    bool     `short:"q" help:"Leave unversioned paths out."`
+	Since    string   `help:"Only what differs since a time, a date or so long (2h), as far as rootwc watch knows; what it does not know of is listed." placeholder:"TIME"`
 }
 
 // Run lists what differs; it asks no server.
 func (c *statusCmd) Run(a *app) error {
+	since, err := parseSince(c.Since, time.Now())
+	if err != nil {
+		return err
+	}
+	a.witnessed = true
 	t, err := a.open()
 	if err != nil {
 		return fmt.Errorf("cannot tell the status: %w", err)
@@ -36,6 +43,9 @@ func (c *statusCmd) Run(a *app) error {
 	}
 	if c.Quiet {
 		entries = versionedOnly(entries)
+	}
+	if entries, err = sinceOnly(t, entries, since); err != nil {
+		return fmt.Errorf("cannot tell the status: %w", err)
 	}
 	wrong := a.wrongExternals(rels)
 	sets := a.reviewDatasets(t, rels)

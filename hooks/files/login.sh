@@ -1,0 +1,6 @@
+#!/bin/sh
+# Says in one line that something differs from what was committed, if it does.
+# Installed by "rootwc hooks install watch".
+if [ -s /run/rootwc/login ]; then
+	cat /run/rootwc/login
+fi
