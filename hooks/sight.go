@@ -216,10 +216,19 @@ func (s *sight) see(e fsnotify.Event) (what happened) {
 			d.count, what = s.count, stirred
 		}
 	}
-	if s.dirs[e.Name] != nil && e.Has(fsnotify.Create|fsnotify.Remove|fsnotify.Rename) {
+	if s.dirs[e.Name] != nil && comes {
 		s.moved[e.Name] = true
 	}
+	if s.dirs[dir] != nil && e.Has(fsnotify.Create) && linked(e.Name) {
+		s.lose() // its other name may be watched, too: writing by this one is no event there
+	}
 	return what
+}
+
+// linked says whether a file has another name.
+func linked(path string) bool {
+	var st unix.Stat_t
+	return unix.Lstat(path, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR && st.Nlink > 1
 }
 
 // happened is what an event means.
