@@ -108,9 +108,7 @@ func (w *Watcher) loop(ctx context.Context, questions <-chan *question) error {
 			if !ok {
 				return errors.New("cannot watch: inotify has ended")
 			}
-			if !errors.Is(lost, fsnotify.ErrEventOverflow) {
-				w.Warn("some events are lost: %v", lost)
-			}
+			w.Warn("some events are lost, everything is looked at again: %v", lost)
 			w.sight.lose()
 			w.burst.stir()
 		case q := <-questions:
