@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchLimit is how many watches the kernel allows each user, inotify(7).
-const watchLimit = "/proc/sys/fs/inotify/max_user_watches"
+// watchLimit tells how many watches the kernel allows each user, inotify(7); a
+// variable for tests.
+var watchLimit = "/proc/sys/fs/inotify/max_user_watches"
 
 func allowedWatches() int {
 	text, _ := os.ReadFile(watchLimit)

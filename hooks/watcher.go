@@ -237,28 +237,25 @@ func (w *Watcher) take(r result) {
 
 // scan is for where too few watches are to be had.
 func (w *Watcher) scan(ctx context.Context) error {
+	var pulse <-chan time.Time
+	if w.Pulse > 0 {
+		t := time.NewTicker(w.Pulse)
+		defer t.Stop()
+		pulse = t.C
+	}
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for {
-		found, err := w.Status(ctx)
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return nil
-		}
-		w.take(result{found, err, time.Now()})
-		timer := time.NewTimer(w.Interval)
-		var pulse <-chan time.Time
-		if w.Pulse > 0 {
-			pulse = time.Tick(w.Pulse)
-		}
-	wait:
-		for {
-			select {
-			case <-ctx.Done():
-				timer.Stop()
-				return nil
-			case <-pulse:
-				w.Alive()
-			case <-timer.C:
-				break wait
-			}
+		case <-pulse:
+			w.Alive()
+		case <-next.C:
+			began := time.Now()
+			found, err := w.Status(ctx)
+			w.take(result{found, err, began})
+			next.Reset(w.Interval)
 		}
 	}
 }

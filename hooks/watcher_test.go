@@ -23,9 +23,10 @@ func TestMain(m *testing.M) {
 
 // watched is a machine with a watcher.
 type watched struct {
-	t    *testing.T
-	root string
-	hold chan struct{} // the watcher waits for it to be closed, when it tells
+	t        *testing.T
+	root     string
+	interval time.Duration
+	hold     chan struct{} // the watcher waits for it to be closed, when it tells
 
 	mu       sync.Mutex
 	told     []*News
@@ -50,7 +51,7 @@ func newWatched(t *testing.T) *watched {
 			t.Skipf("needs %s, to make a working copy", program)
 		}
 	}
-	w := &watched{t: t, root: filepath.Join(t.TempDir(), "root")}
+	w := &watched{t: t, interval: time.Hour, root: filepath.Join(t.TempDir(), "root")}
 	if err := os.Mkdir(w.root, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func (w *watched) start() {
 		t.Fatal(err)
 	}
 	ready := make(chan struct{})
-	watcher := &Watcher{Tree: tree, Status: w.status, Interval: time.Hour,
+	watcher := &Watcher{Tree: tree, Status: w.status, Interval: w.interval,
 		Ready: sync.OnceFunc(func() { close(ready) }),
 		Tell: func(n *News) {
 			w.mu.Lock()
@@ -308,6 +309,33 @@ func TestOverflow(t *testing.T) {
 	w.sh("echo x >>etc/conf.d/deep/c") // in a directory that no event has told of
 	want[slices.Index(want, "! etc/conf.d/deep/c")] = "M etc/conf.d/deep/c"
 	w.await(want...)
+}
+
+// TestTooFewWatches: the number and what to set are told, and a status now and
+// then finds the changes.
+func TestTooFewWatches(t *testing.T) {
+	w := newWatched(t)
+	usual := watchLimit
+	t.Cleanup(func() { watchLimit = usual })
+	watchLimit = filepath.Join(t.TempDir(), "max_user_watches")
+	if err := os.WriteFile(watchLimit, []byte("3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.status(t.Context()); err != nil { // which writes an index
+		t.Fatal(err)
+	}
+	w.interval = 50 * time.Millisecond
+	w.start()
+	w.mu.Lock()
+	told := strings.Join(w.warnings, "\n")
+	w.mu.Unlock()
+	for _, want := range []string{"7 directories are to be watched", "allows 3 watches", "sysctl fs.inotify.max_user_watches="} {
+		if !strings.Contains(told, want) {
+			t.Errorf("%q is not in %q", want, told)
+		}
+	}
+	w.sh("echo x >>etc/hosts")
+	w.await("M etc/hosts")
 }
 
 // TestTwoWatchers: the second is refused, and does the first no harm.
