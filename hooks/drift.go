@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"time"
 
@@ -56,7 +56,7 @@ const (
 // none, or a damaged one: what drifts is told again then.
 func LoadDrift(t *wc.Tree) (*Drift, error) {
 	d := &Drift{Format: driftFormat}
-	text, err := os.ReadFile(filepath.Join(t.Root, DriftPath))
+	text, err := t.ReadFile(DriftPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return d, nil
 	}
@@ -101,7 +101,7 @@ func (d *Drift) Take(found []Difference, when time.Time) *News {
 func (d *Drift) Save(t *wc.Tree) error {
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err == nil {
-		err = replace(filepath.Join(t.Root, wc.StatePath), filepath.Base(DriftPath), 0o600, append(text, '\n'))
+		err = replace(t.Root, DriftPath, 0o600, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write the list of drift: %w", err)
@@ -109,35 +109,41 @@ func (d *Drift) Save(t *wc.Tree) error {
 	return nil
 }
 
-// replace writes a file into a directory that only its owner can write, with
-// its final mode, synced.
-func replace(dir, name string, mode fs.FileMode, text []byte) error {
-	root, err := os.OpenRoot(dir)
+// replace writes a file below a root, with its final mode, synced, through no
+// symlink that leads outside.
+func replace(top, name string, mode fs.FileMode, text []byte) error {
+	root, err := os.OpenRoot(top)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	tmp := "." + name
-	if err := root.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	dir, err := root.OpenRoot(path.Dir(name))
+	if err != nil {
 		return err
 	}
-	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, mode)
+	defer dir.Close()
+	name = path.Base(name)
+	tmp := "." + name
+	if err := dir.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, mode)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
 	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
-		err = root.Rename(tmp, name)
+		err = dir.Rename(tmp, name)
 	}
 	if err != nil {
-		_ = root.Remove(tmp)
+		_ = dir.Remove(tmp)
 		return err
 	}
-	top, err := root.Open(".")
+	d, err := dir.Open(".")
 	if err != nil {
 		return err
 	}
-	defer top.Close()
-	return top.Sync()
+	defer d.Close()
+	return d.Sync()
 }

@@ -57,31 +57,16 @@ type question struct {
 // listen takes questions of the user's own programs. A second watcher of the
 // same root is refused.
 func listen(t *wc.Tree) (questions <-chan *question, stop func(), err error) {
-	state, err := os.Open(filepath.Join(t.Root, wc.StatePath))
+	state, err := openState(t)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot watch: %w", err)
 	}
-	defer state.Close()
 	at := fmt.Sprintf("/proc/self/fd/%d/", state.Fd()) // a socket's path has 108 bytes
-	lock, err := os.OpenFile(at+lockName, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	lock, socket, err := bind(at)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot watch: %w", err)
+		state.Close()
+		return nil, nil, fmt.Errorf("cannot watch %s: %w", t.Root, err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		lock.Close()
-		return nil, nil, wc.Refuse("cannot watch %s: another watcher does", t.Root)
-	}
-	if err := os.Remove(at + socketName); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		lock.Close()
-		return nil, nil, fmt.Errorf("cannot watch: %w", err)
-	}
-	socket, err := net.ListenUnix("unix", &net.UnixAddr{Name: at + socketName, Net: "unix"})
-	if err != nil {
-		lock.Close()
-		return nil, nil, fmt.Errorf("cannot watch: %w", err)
-	}
-	socket.SetUnlinkOnClose(false) // the path ends with the descriptor
-	_ = os.Chmod(at+socketName, 0o600)
 	all := make(chan *question)
 	done := make(chan struct{})
 	var serving sync.WaitGroup
@@ -90,9 +75,50 @@ func listen(t *wc.Tree) (questions <-chan *question, stop func(), err error) {
 		close(done)
 		socket.Close()
 		serving.Wait()
-		_ = os.Remove(filepath.Join(t.Root, wc.StatePath, socketName))
+		_ = os.Remove(at + socketName)
+		state.Close()
 		lock.Close()
 	}, nil
+}
+
+// bind takes the lock of watchers, and makes the socket in the place of one
+// that a killed watcher has left.
+func bind(at string) (lock *os.File, socket *net.UnixListener, err error) {
+	lock, err = os.OpenFile(at+lockName, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			lock.Close()
+		}
+	}()
+	if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil, nil, wc.Refuse("another watcher does")
+	}
+	if err := os.Remove(at + socketName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	socket, err = net.ListenUnix("unix", &net.UnixAddr{Name: at + socketName, Net: "unix"})
+	if err != nil {
+		return nil, nil, err
+	}
+	socket.SetUnlinkOnClose(false) // see the end of listen
+	if err := os.Chmod(at+socketName, 0o600); err != nil {
+		socket.Close()
+		return nil, nil, err
+	}
+	return lock, socket, nil
+}
+
+// openState opens the state directory, through the root.
+func openState(t *wc.Tree) (*os.File, error) {
+	root, err := os.OpenRoot(t.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.Open(wc.StatePath)
 }
 
 // serve accepts until the socket is closed.
@@ -167,7 +193,7 @@ func Witness(t *wc.Tree) wc.Witness {
 // Testify asks. Nobody there, another protocol, somebody else's socket or no
 // answer in time are all the same: there is no witness.
 func (w witness) Testify(asked []wc.Sighting) *wc.Testimony {
-	state, err := os.Open(filepath.Join(w.tree.Root, wc.StatePath))
+	state, err := openState(w.tree)
 	if err != nil {
 		return nil
 	}

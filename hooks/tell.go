@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"time"
 
@@ -59,21 +61,25 @@ func (t *Teller) Run(ctx context.Context, news <-chan *News) {
 
 // login leaves the line, or takes it away.
 func (t *Teller) login(n *News) error {
-	name := filepath.Join(t.Root, LoginPath)
+	root, err := os.OpenRoot(t.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	if len(n.Entries) == 0 {
-		if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
+		if err := root.Remove(LoginPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return nil
 	}
-	dir := filepath.Dir(name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir := path.Dir(LoginPath)
+	if err := root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil {
+	if err := root.Chmod(dir, 0o755); err != nil { // whatever the umask is
 		return err
 	}
-	return replace(dir, filepath.Base(name), 0o644, []byte("rootwc: "+counted(len(n.Entries))+" from what was committed: rootwc status\n"))
+	return replace(t.Root, LoginPath, 0o644, []byte("rootwc: "+counted(len(n.Entries))+" from what was committed: rootwc status\n"))
 }
 
 func counted(n int) string {

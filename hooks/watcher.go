@@ -49,6 +49,7 @@ type result struct {
 const (
 	quiet    = 300 * time.Millisecond // after which a burst is over
 	longest  = time.Second            // and when it does not end
+	pause    = 2 * time.Second        // until one is tried again that a command was in the way of
 	patience = time.Minute            // until a status that failed is tried again
 )
 
@@ -212,7 +213,7 @@ func (w *Watcher) review(ctx context.Context) {
 func (w *Watcher) take(r result) {
 	switch {
 	case errors.Is(r.err, ErrBusy):
-		w.burst.later(longest)
+		w.burst.later(pause)
 		return
 	case errors.Is(r.err, context.Canceled):
 		return

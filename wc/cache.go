@@ -61,7 +61,7 @@ func (s *scan) openIndex(c *Copy, root int) *copyIndex {
 	if c.key != nil {
 		x.keys = index.Keys{Database: *c.key, Rules: s.rulesKey(c)}
 		x.later = s.opt.commit
-		x.save = s.wanted("") && !s.opt.beneath && !s.opt.All
+		x.save = len(s.opt.Paths) == 0 && !s.opt.beneath && !s.opt.All
 		x.doubted = c.holds(x.old)
 		x.valid = x.doubted != nil && x.old.Keys.Rules == x.keys.Rules && !s.opt.All
 	}

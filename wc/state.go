@@ -178,6 +178,21 @@ func (s *State) LockHolder() *Holder {
 	return h
 }
 
+// AtWork says whether a command holds the lock, or was cut off and waits for the
+// next one to finish it. stamp is another one when a command has been at work
+// in between. Unlike [State.LockHolder] it is in nobody's way: it takes the lock
+// only after a command that was killed.
+func (s *State) AtWork() (busy bool, stamp string) {
+	if verb, _, err := s.Interrupted(); verb != "" || err != nil {
+		return true, ""
+	}
+	var st unix.Stat_t
+	if unix.Lstat(s.path("lock"), &st) != nil {
+		return false, ""
+	}
+	return st.Size > 0 && s.LockHolder() != nil, fmt.Sprint(st.Ino, st.Mtim)
+}
+
 func who() string {
 	for _, name := range []string{"SUDO_USER", "LOGNAME", "USER"} {
 		if v := os.Getenv(name); v != "" {

@@ -41,15 +41,24 @@ type app struct {
 
 // open opens the root with all its working copies, for reading.
 func (a *app) open() (*wc.Tree, error) {
+	return a.openAfter((*wc.Tree).Recover)
+}
+
+// look is open for who may do nothing but look.
+func (a *app) look() (*wc.Tree, error) {
+	return a.openAfter(func(*wc.Tree) error { return nil })
+}
+
+// openAfter opens the root, does something first, and finds the working copies.
+func (a *app) openAfter(first func(*wc.Tree) error) (*wc.Tree, error) {
 	t, err := a.openRoot()
 	if err != nil {
 		return nil, err
 	}
-	if err := t.Recover(); err != nil {
-		t.Close()
-		return nil, err
+	if err = first(t); err == nil {
+		err = a.attach(t)
 	}
-	if err := a.attach(t); err != nil {
+	if err != nil {
 		t.Close()
 		return nil, err
 	}

@@ -17,6 +17,7 @@ type statusCmd struct {
 	ExitCode bool     `name:"exit-code" help:"Exit with 1 when there are differences."`
 	NoIgnore bool     `name:"no-ignore" help:"List ignored paths too."`
 	Quiet    bool     `short:"q" help:"Leave unversioned paths out."`
+	Bare     bool     `hidden:"" help:"For the watcher: files only, and what was interrupted is left alone."`
 	Since    string   `help:"Only what differs since a time, a date or so long (2h), as far as rootwc watch knows; what it does not know of is listed." placeholder:"TIME"`
 }
 
@@ -27,7 +28,11 @@ func (c *statusCmd) Run(a *app) error {
 		return err
 	}
 	a.witnessed = true
-	t, err := a.open()
+	open := a.open
+	if c.Bare {
+		open = a.look
+	}
+	t, err := open()
 	if err != nil {
 		return fmt.Errorf("cannot tell the status: %w", err)
 	}
@@ -36,7 +41,10 @@ func (c *statusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	look := a.startProbes(t, rels)
+	look := func() []*probes.Taken { return nil }
+	if !c.Bare {
+		look = a.startProbes(t, rels)
+	}
 	entries, err := t.Status(a.ctx, wc.StatusOptions{Paths: rels, NoIgnore: c.NoIgnore, Review: true})
 	if err != nil {
 		return fmt.Errorf("cannot tell the status: %w", err)

@@ -61,7 +61,7 @@ func (c *watchCmd) open(a *app) (*wc.Tree, error) {
 		return nil, fmt.Errorf("cannot watch: %w", err)
 	}
 	a.global.Root = root
-	t, err := a.open()
+	t, err := a.look()
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch: %w", err)
 	}
@@ -79,18 +79,19 @@ func (c *watchCmd) open(a *app) (*wc.Tree, error) {
 	return t, nil
 }
 
-// takeDifferences has another process take the status: what it needs of memory goes
-// with it.
+// takeDifferences has another process take the status: what it needs of memory
+// goes with it.
 func takeDifferences(ctx context.Context, t *wc.Tree) ([]hooks.Difference, error) {
-	if t.State.LockHolder() != nil {
+	busy, before := t.State.AtWork()
+	if busy {
 		return nil, hooks.ErrBusy
 	}
 	self, _ := run.Look(os.Args[0])
-	out, _, err := run.Output(ctx, run.Command{Args: []string{self, "--root", t.Root, "status", "--json", "--", t.Root}})
+	out, _, err := run.Output(ctx, run.Command{Args: []string{self, "--root", t.Root, "status", "--json", "--bare"}})
 	if err != nil {
 		return nil, err
 	}
-	if t.State.LockHolder() != nil {
+	if busy, after := t.State.AtWork(); busy || before != after {
 		return nil, hooks.ErrBusy
 	}
 	var doc statusDoc
