@@ -43,6 +43,7 @@ type sight struct {
 
 // directory is a watched one.
 type directory struct {
+	path  string // absolute
 	count uint64 // when something happened in it
 	users int    // working copies that name it
 	lost  bool   // it cannot be watched, or not by this name
@@ -51,8 +52,9 @@ type directory struct {
 // seenCopy is a working copy whose index was read.
 type seenCopy struct {
 	id   index.ID
-	dirs []string // absolute paths
-	at   int      // where in them the path in the working copy begins
+	dirs []*directory // the first is its own
+	at   int          // where in their paths that in the working copy begins
+	svn  *directory   // its administrative one
 }
 
 // newSight watches what the indexes of a tree name.
@@ -95,15 +97,13 @@ func (s *sight) load() (more bool, err error) {
 	for _, c := range s.copies {
 		known[c.id] = true
 	}
-	found := s.tree.MapIndexes(func(id index.ID) bool { return known[id] })
 	there := map[string]bool{}
 	var fresh []string
-	for _, x := range found {
-		there[x.Path] = true
-		if !known[x.ID] {
-			fresh = append(fresh, s.take(x)...)
+	for _, l := range s.tree.Indexes(func(id index.ID) bool { return known[id] }) {
+		there[l.Path] = true
+		if !known[l.ID] && len(l.Dirs) > 0 {
+			fresh = append(fresh, s.take(l)...)
 		}
-		x.Unmap()
 	}
 	for path, c := range s.copies {
 		if !there[path] {
@@ -121,30 +121,35 @@ func (s *sight) load() (more bool, err error) {
 }
 
 // take notes the directories of an index, and returns those that are new.
-func (s *sight) take(x *index.Index) (fresh []string) {
-	if old := s.copies[x.Path]; old != nil {
-		s.leave(old)
-	}
-	top := s.abs(x.Path)
-	c := &seenCopy{id: x.ID, at: len(strings.TrimSuffix(top, "/")) + 1}
-	for i := range x.Len() {
-		c.dirs = append(c.dirs, filepath.Join(top, x.At(i).Path()))
-	}
-	for _, path := range append([]string{filepath.Join(top, wc.AdminDir)}, c.dirs...) {
-		if s.dirs[path] == nil {
-			s.dirs[path] = &directory{}
+func (s *sight) take(l *index.List) (fresh []string) {
+	top := s.abs(l.Path)
+	c := &seenCopy{id: l.ID, at: len(strings.TrimSuffix(top, "/")) + 1}
+	use := func(path string) *directory {
+		d := s.dirs[path]
+		if d == nil {
+			d = &directory{path: path}
+			s.dirs[path] = d
 			fresh = append(fresh, path)
 		}
-		s.dirs[path].users++
+		d.users++
+		return d
 	}
-	s.copies[x.Path] = c
+	c.svn = use(filepath.Join(top, wc.AdminDir))
+	for _, rel := range l.Dirs {
+		c.dirs = append(c.dirs, use(filepath.Join(top, rel)))
+	}
+	if old := s.copies[l.Path]; old != nil {
+		s.leave(old)
+	}
+	s.copies[l.Path] = c
 	return fresh
 }
 
 // leave gives up the directories of an index.
 func (s *sight) leave(c *seenCopy) {
-	for _, path := range append([]string{filepath.Join(c.dirs[0], wc.AdminDir)}, c.dirs...) {
-		s.dirs[path].users--
+	c.svn.users--
+	for _, d := range c.dirs {
+		d.users--
 	}
 }
 
@@ -246,7 +251,7 @@ func (s *sight) lose() {
 	s.count++
 	s.blind = s.count
 	for _, c := range s.copies {
-		s.moved[c.dirs[0]] = true
+		s.moved[c.dirs[0].path] = true
 	}
 }
 
@@ -320,7 +325,7 @@ func (s *sight) concerns(point string) bool {
 		return true
 	}
 	for _, c := range s.copies {
-		if point == "/" || strings.HasPrefix(c.dirs[0], point+"/") {
+		if point == "/" || strings.HasPrefix(c.dirs[0].path, point+"/") {
 			return true
 		}
 	}
@@ -339,9 +344,9 @@ func (s *sight) testify(asked []wc.Sighting) *wc.Testimony {
 			continue
 		}
 		dirs := []string{}
-		for _, path := range c.dirs {
-			if d := s.dirs[path]; d.lost || d.count > asked[i].Since.Count {
-				dirs = append(dirs, path[min(c.at, len(path)):])
+		for _, d := range c.dirs {
+			if d.lost || d.count > asked[i].Since.Count {
+				dirs = append(dirs, d.path[min(c.at, len(d.path)):])
 			}
 		}
 		if len(dirs) < manyStirred {

@@ -317,10 +317,31 @@ func (d *dirScan) block() index.Block {
 	return index.Encode(&dir)
 }
 
+// learned says whether what was looked at is not as the index has it.
+func (x *copyIndex) learned() bool {
+	for rel, block := range x.fresh {
+		if v, known := x.old.Find(rel); !known || !block.Equal(v.Block()) {
+			return true
+		}
+	}
+	for rel := range x.dirty {
+		if x.fresh[rel] == nil {
+			return true // gone
+		}
+	}
+	return len(x.doubted) > 0
+}
+
 // write puts a new index in the place of the old one, when something was
 // learned. Failing to is no error: it is only a cache.
 func (x *copyIndex) write(s *scan) {
 	if !x.save {
+		return
+	}
+	if x.vouched && len(x.dirty) < fewLearned { // it is not worth the time to write all of it
+		if !x.learned() {
+			x.noteSeen(s, x.old.ID)
+		}
 		return
 	}
 	x.copy.externals()
@@ -366,7 +387,6 @@ func (x *copyIndex) write(s *scan) {
 	case !learned:
 		x.noteSeen(s, x.old.ID)
 	case x.later && x.valid && len(x.fresh) < fewLearned:
-	case x.vouched && len(x.dirty) < fewLearned:
 	case x.copy.writeState(x.copy.indexName(), f) == nil:
 		x.copy.forgetIndex()
 		x.noteSeen(s, f.ID)

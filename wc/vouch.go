@@ -212,10 +212,10 @@ func (t *Tree) MakeState() error {
 	return dir.Close()
 }
 
-// MapIndexes maps what statuses have written of the working copies of a root;
-// whoever calls unmaps them. Those that are not known are checked. None when
-// the state directory is not the caller's.
-func (t *Tree) MapIndexes(known func(index.ID) bool) []*index.Index {
+// Indexes lists what statuses have written of the working copies of a root. Of
+// those that are known only the name is read. None when the state directory is
+// not the caller's.
+func (t *Tree) Indexes(known func(index.ID) bool) []*index.List {
 	dir, err := t.State.indexes(false)
 	if err != nil {
 		return nil
@@ -227,22 +227,20 @@ func (t *Tree) MapIndexes(known func(index.ID) bool) []*index.Index {
 	}
 	defer top.Close()
 	names, _ := top.Readdirnames(-1)
-	var found []*index.Index
+	var found []*index.List
 	for _, name := range names {
+		if !IsIndex(name) {
+			continue
+		}
 		f, err := openRegular(dir, name)
 		if err != nil {
 			continue
 		}
-		x, err := index.Map(f)
+		l, err := index.ReadList(f, known)
 		f.Close()
-		if err != nil {
-			continue // a note beside one, or one of another version
+		if err == nil && name == indexName(l.Path) { // another version's, or a damaged one, serves nobody
+			found = append(found, l)
 		}
-		if name != indexName(x.Path) || !known(x.ID) && x.Check() != nil {
-			x.Unmap()
-			continue
-		}
-		found = append(found, x)
 	}
 	return found
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ func (c *watchCmd) Run(a *app) error {
 		return err
 	}
 	defer t.Close()
+	debug.SetGCPercent(20) // it lives long and does little
 	pulse, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		return fmt.Errorf("cannot watch: the watchdog of systemd: %w", err)

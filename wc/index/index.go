@@ -137,16 +137,25 @@ func Read(f *os.File) (*Index, error) {
 
 // Parse reads an index from the content of its file, which it keeps.
 func Parse(data []byte) (*Index, error) {
-	x, err := parseHead(data)
+	x, err := parseWhole(data)
 	if err != nil {
 		return nil, err
 	}
 	return x, x.Check()
 }
 
-// parseHead reads all but the blocks.
+// parseWhole is parseHead for a file that must not be cut.
+func parseWhole(data []byte) (*Index, error) {
+	x, err := parseHead(data)
+	if err == nil && u64(data[atSize:]) != uint64(len(data)) {
+		return nil, ErrDamaged
+	}
+	return x, err
+}
+
+// parseHead reads all but the blocks, which need not be there.
 func parseHead(data []byte) (*Index, error) {
-	if len(data) < headerLen || !bytes.HasPrefix(data, []byte(magic)) || u64(data[atSize:]) != uint64(len(data)) {
+	if len(data) < headerLen || !bytes.HasPrefix(data, []byte(magic)) {
 		return nil, ErrDamaged
 	}
 	x := &Index{data: data, n: int(u32(data[atDirs:]))}

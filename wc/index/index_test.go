@@ -110,12 +110,31 @@ func TestDamage(t *testing.T) {
 		if _, err := Parse(bad); !errors.Is(err, ErrDamaged) {
 			t.Errorf("byte %d changed: %v", i, err)
 		}
+		if _, err := ReadList(bytes.NewReader(bad), never); !errors.Is(err, ErrDamaged) {
+			t.Errorf("byte %d changed, the list: %v", i, err)
+		}
+		if _, err := ReadList(bytes.NewReader(good[:i]), never); !errors.Is(err, ErrDamaged) {
+			t.Errorf("cut to %d bytes, the list: %v", i, err)
+		}
 		if _, err := Parse(good[:i]); !errors.Is(err, ErrDamaged) {
 			t.Errorf("cut to %d bytes: %v", i, err)
 		}
 	}
 	if _, err := Parse(build([]Dir{{Path: "b"}, {Path: "a"}})); !errors.Is(err, ErrDamaged) {
 		t.Errorf("not sorted: %v", err)
+	}
+}
+
+func never(ID) bool { return false }
+
+func TestReadList(t *testing.T) {
+	l, err := ReadList(bytes.NewReader(build(sample())), never)
+	if err != nil || l.ID != (ID{5}) || l.Path != "home/anna" || fmt.Sprintf("%q", l.Dirs) != `["" "etc" "etc/empty"]` {
+		t.Errorf("%v: %+v", err, l)
+	}
+	l, err = ReadList(bytes.NewReader(build(sample())), func(id ID) bool { return id == ID{5} })
+	if err != nil || l.Dirs != nil {
+		t.Errorf("a known one: %v: %+v", err, l)
 	}
 }
 
@@ -180,7 +199,6 @@ func TestNotables(t *testing.T) {
 	if err != nil || x.Check() != nil {
 		t.Fatal(err)
 	}
-	defer x.Unmap()
 	var got []int
 	for i := range x.Notables() {
 		got = append(got, x.Notable(i))

@@ -7,8 +7,8 @@ import (
 )
 
 // Map reads the head of an index and no more: what is asked of it later is
-// read from the file then. [Index.Check] reads all of it. Names that it has
-// given are gone after [Index.Unmap].
+// read from the file then. [Index.Check] reads all of it. The map stays for as
+// long as the process.
 func Map(f *os.File) (*Index, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -22,12 +22,9 @@ func Map(f *os.File) (*Index, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}
-	x, err := parseHead(data)
+	x, err := parseWhole(data)
 	if err != nil {
 		_ = unix.Munmap(data)
 	}
 	return x, err
 }
-
-// Unmap ends a mapped index.
-func (x *Index) Unmap() { _ = unix.Munmap(x.data) }
