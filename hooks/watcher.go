@@ -32,8 +32,8 @@ type Watcher struct {
 	asked   []*question // to be answered at the next token
 	next    []*question // that came after it was touched
 	results chan result
-	at      int // statuses that are under way: 0 or 1
-	again   bool
+	at      int  // statuses that are under way: 0 or 1
+	again   bool // another one is wanted after it
 	ready   bool
 }
 
@@ -141,11 +141,11 @@ func (w *Watcher) event(e fsnotify.Event) error {
 		w.burst.stir()
 	case indexed:
 		// Once more: what it names may not have been watched.
-		if more, err := w.sight.settle(); err != nil {
-			return w.fewer(err)
-		} else if more {
+		more, err := w.sight.settle()
+		if more {
 			w.burst.stir()
 		}
+		return w.ends(err)
 	case forgotten:
 		return errors.New("cannot watch: the state directory is gone")
 	}
@@ -183,12 +183,12 @@ func (w *Watcher) answer() error {
 	if more {
 		w.burst.stir()
 	}
-	return w.fewer(err)
+	return w.ends(err)
 }
 
-// fewer is an error that ends the watcher, so that it is started again and
-// counts anew.
-func (w *Watcher) fewer(err error) error {
+// ends is the error that ends the watcher: too few watches for what has come.
+// Started again it counts anew.
+func (w *Watcher) ends(err error) error {
 	if err == nil {
 		return nil
 	}
