@@ -57,6 +57,9 @@ func TestWatchSoak(t *testing.T) {
 	states, trusted := 0, 0
 	for end := time.Now().Add(lasts); time.Now().Before(end); states++ {
 		w.disturb()
+		if w.random.IntN(8) == 0 {
+			w.tidy()
+		}
 		for range w.random.IntN(6) {
 			w.change()
 		}
@@ -147,6 +150,14 @@ func (w *soakWorld) disturb() {
 	}
 }
 
+// tidy commits everything: what is not clean is looked at in any case, and
+// proves nothing about the watcher.
+func (w *soakWorld) tidy() {
+	w.log = append(w.log, "commit everything")
+	_ = w.sh(w.program + " --root root commit --add -m all") // some of it may be refused
+	w.fast()
+}
+
 // pick is a random path in the tree, or one that is not there.
 func (w *soakWorld) pick() string {
 	r := w.random
@@ -214,9 +225,7 @@ func (w *soakWorld) change() {
 	case 16:
 		what, err = "times of "+path, os.Chtimes(path, time.Unix(r.Int64N(1e9), 0), time.Unix(r.Int64N(1e9), 0))
 	case 17:
-		if r.IntN(10) == 0 {
-			what, err = "commit", w.sh(w.program+" --root root commit --add -m all")
-		}
+		what, err = "write into "+path, os.WriteFile(filepath.Join(path, "n1"), fmt.Append(nil, r.IntN(3)), 0o644)
 	case 18:
 		if r.IntN(3) == 0 {
 			what, err = "revert", w.sh(w.program+" --root root revert root")
