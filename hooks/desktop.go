@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ import (
 // org.freedesktop.Notifications of their buses. A later notice takes the place
 // of the one before, and what has withdrawn closes it.
 type desktop struct {
+	buses string            // pattern of their sockets; "" for [busPattern]
 	shown map[uint32]uint32 // notices by user
 }
 
@@ -38,7 +40,7 @@ func (d *desktop) tell(ctx context.Context, n *News) {
 	if d.shown == nil {
 		d.shown = map[uint32]uint32{}
 	}
-	buses, _ := filepath.Glob(busPattern)
+	buses, _ := filepath.Glob(cmp.Or(d.buses, busPattern))
 	for _, bus := range buses {
 		uid, err := strconv.ParseUint(filepath.Base(filepath.Dir(bus)), 10, 32)
 		if err != nil || uid < firstPerson {
