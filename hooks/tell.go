@@ -39,13 +39,19 @@ const (
 )
 
 // driftMessage is the MESSAGE_ID of what is told to the journal.
-const driftMessage = "5a0b4b2f4d0c4c0f9a7d2f6b8e1c3d70"
+const driftMessage = "6c738241d38749108815b7318bf8c265"
 
 // Run tells what comes, until the channel is closed. What is not watched any
 // more is not claimed any more either: the line for logins goes.
 func (t *Teller) Run(ctx context.Context, news <-chan *News) {
-	defer func() { _ = t.login(&News{}) }()
+	told := false
+	defer func() {
+		if told {
+			_ = t.login(&News{})
+		}
+	}()
 	for n := range news {
+		told = true
 		if err := t.login(n); err != nil {
 			t.Warn("cannot leave the message for logins: %v", err)
 		}

@@ -35,7 +35,12 @@ func (c *watchCmd) Run(a *app) error {
 	if err != nil {
 		return fmt.Errorf("cannot watch: the watchdog of systemd: %w", err)
 	}
-	warn := func(format string, args ...any) { a.warn(format, args...) }
+	var mu sync.Mutex
+	warn := func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		a.warn(format, args...)
+	}
 	news := make(chan *hooks.News, 64)
 	teller := &hooks.Teller{Root: t.Root, Program: c.Exec, Warn: warn}
 	var telling sync.WaitGroup
