@@ -102,10 +102,9 @@ func TestDesktop(t *testing.T) {
 	} {
 		d.tell(t.Context(), news)
 	}
-	close(n.said)
 	var said []string
-	for s := range n.said {
-		said = append(said, s)
+	for len(n.said) > 0 {
+		said = append(said, <-n.said)
 	}
 	want := []string{"rootwc over 0: 1 path differs from what was committed", "rootwc over 7: 2 paths differ from what was committed", "close 7"}
 	if !slices.Equal(said, want) {
