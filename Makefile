@@ -99,7 +99,7 @@ deps:
 		ssh:openssh-client $(if $(CI),sshd:openssh-server) git-annex:git-annex \
 		gcc:gcc /usr/include/stdio.h:libc6-dev \
 		getfacl:acl setfacl:acl getfattr:attr setfattr:attr getcap:libcap2-bin setcap:libcap2-bin \
-		diff3:diffutils dpkg-deb:dpkg visudo:sudo \
+		diff3:diffutils dpkg-deb:dpkg visudo:sudo dbus-daemon:dbus systemd-analyze:systemd systemctl:systemd \
 		debootstrap:debootstrap rsync:rsync git:git python3:python3 strace:strace \
 		age:age ssh-keygen:openssh-client \
 		sfdisk:fdisk mdadm:mdadm cryptsetup:cryptsetup-bin lvm:lvm2 losetup:mount mount:mount blkid:util-linux \

@@ -65,19 +65,27 @@ func login(proc fs.FS, pid int) string {
 	return uid
 }
 
-// parent reads the fourth field of /proc/PID/stat. The second is the name in
-// parentheses, which may hold any character.
 func parent(proc fs.FS, pid int) int {
+	ppid, _ := strconv.Atoi(stat(proc, pid, 4)) // 0 ends the walk
+	return ppid
+}
+
+// Started is when a process was started, in clock ticks since the machine was;
+// "" when there is none of this number. It tells one process from a later one.
+func Started(proc fs.FS, pid int) string { return stat(proc, pid, 22) }
+
+// stat is a field of /proc/PID/stat, from 3; see proc(5). The second is the name
+// in parentheses, which may hold any character.
+func stat(proc fs.FS, pid, field int) string {
 	text, err := fs.ReadFile(proc, strconv.Itoa(pid)+"/stat")
 	if err != nil {
-		return 0
+		return ""
 	}
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 2 {
-		return 0
+	if len(fields) <= field-3 {
+		return ""
 	}
-	ppid, _ := strconv.Atoi(fields[1]) // 0 ends the walk
-	return ppid
+	return fields[field-3]
 }
 
 func arguments(proc fs.FS, pid int) []string {

@@ -1,10 +1,15 @@
 // Package hooks puts the files in place by which other programs call rootwc,
-// package managers above all.
+// package managers above all, and holds the watcher that learns of drift as it
+// happens, and tells people.
 //
 // Each [Hook] is a few small files of its own. They end with a checksum of
 // themselves, so that one that a person has edited is told from one that an
 // earlier rootwc has made, wherever the file has come from. Nothing but these
 // files is written, and nothing that a person has edited.
+//
+// The watcher keeps no books of its own. What differs, a status tells; the
+// watcher knows in which directories something has happened since, and swears
+// to no more than that (see [Watcher]).
 package hooks
 
 import (
@@ -25,6 +30,7 @@ type Hook struct {
 	Name string
 	// Here says whether the root has what would use the files.
 	Here func(root *os.Root) bool
+	Unit string // of systemd, which is to be enabled with it; "" for none
 	// Files may depend on what the root has.
 	Files func(root *os.Root) []File
 }
@@ -33,8 +39,11 @@ type Hook struct {
 var All = []Hook{
 	apk,
 	apt,
+	commit,
 	dnf,
 	pacman,
+	queue,
+	watcher,
 	zypper,
 }
 

@@ -1,6 +1,7 @@
 package wc
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -45,6 +46,9 @@ type copyIndex struct {
 	later bool // but not now: the database is about to change
 
 	doubted map[string]bool // directories that a commit has touched since old was written
+	vouched bool            // a witness swears to old
+	stirred []string        // but for these directories
+	since   *seen           // with what was proven before
 
 	whole []bool                 // directories of old that are as they were
 	dirty map[string]bool        // directories of old that are not
@@ -52,7 +56,7 @@ type copyIndex struct {
 }
 
 // openIndex takes up the index of a working copy.
-func (s *scan) openIndex(c *Copy) *copyIndex {
+func (s *scan) openIndex(c *Copy, root int) *copyIndex {
 	x := &copyIndex{copy: c, old: c.lastIndex(), dirty: map[string]bool{}, fresh: map[string]index.Block{}}
 	if c.key != nil {
 		x.keys = index.Keys{Database: *c.key, Rules: s.rulesKey(c)}
@@ -61,6 +65,7 @@ func (s *scan) openIndex(c *Copy) *copyIndex {
 		x.doubted = c.holds(x.old)
 		x.valid = x.doubted != nil && x.old.Keys.Rules == x.keys.Rules && !s.opt.All
 	}
+	s.trust(x, root)
 	return x
 }
 
@@ -70,12 +75,20 @@ const (
 )
 
 // indexName is the name of the working copy's index in its directory.
-func (c *Copy) indexName() string {
-	if c.Path == "" {
+func (c *Copy) indexName() string { return indexName(c.Path) }
+
+func indexName(path string) string {
+	if path == "" {
 		return "root"
 	}
-	sum := sha256.Sum256([]byte(c.Path))
+	sum := sha256.Sum256([]byte(path))
 	return fmt.Sprintf("%x", sum[:8])
+}
+
+// IsIndex says whether a file of that name in [IndexPath] is an index, and
+// neither a note beside one nor one in the making.
+func IsIndex(name string) bool {
+	return !strings.Contains(name, ".") && !strings.HasPrefix(name, newIndex)
 }
 
 // lastIndex is the index of the last status, nil for none.
@@ -101,8 +114,12 @@ func (c *Copy) readIndex() *index.Index {
 		return nil
 	}
 	defer f.Close()
-	x, err := index.Read(f)
-	if err != nil {
+	read := index.Read
+	if c.tree.Witness != nil {
+		read = index.Map // see trust
+	}
+	x, err := read(f)
+	if err != nil || x.Path != c.Path {
 		return nil
 	}
 	return x
@@ -221,6 +238,7 @@ func (d *dirScan) entryOf(name string, l *live) index.Entry {
 	if began := d.began; e.Stat.Ctime >= began || e.Stat.Ctime%int64(time.Second) == 0 && e.Stat.Ctime >= began-int64(slowClock) {
 		e.Flags |= index.Racy
 	}
+	d.linked = d.linked || l.st.Nlink > 1 && l.values.Kind != metadata.Dir
 	return e
 }
 
@@ -296,13 +314,37 @@ func (d *dirScan) block() index.Block {
 		!slices.ContainsFunc(d.entries, func(e index.Entry) bool { return e.Flags&(index.Clean|index.Racy) != index.Clean }) {
 		dir.Self.Flags |= index.Whole
 	}
+	if d.linked {
+		dir.Self.Flags |= index.Linked
+	}
 	return index.Encode(&dir)
+}
+
+// learned says whether what was looked at is not as the index has it.
+func (x *copyIndex) learned() bool {
+	for rel, block := range x.fresh {
+		if v, known := x.old.Find(rel); !known || !block.Equal(v.Block()) {
+			return true
+		}
+	}
+	for rel := range x.dirty {
+		if x.fresh[rel] == nil {
+			return true // gone
+		}
+	}
+	return len(x.doubted) > 0
 }
 
 // write puts a new index in the place of the old one, when something was
 // learned. Failing to is no error: it is only a cache.
-func (x *copyIndex) write() {
+func (x *copyIndex) write(s *scan) {
 	if !x.save {
+		return
+	}
+	if x.vouched && len(x.dirty) < fewLearned { // it is not worth the time to write all of it
+		if !x.learned() {
+			x.noteSeen(s, x.old.ID)
+		}
 		return
 	}
 	x.copy.externals()
@@ -310,7 +352,8 @@ func (x *copyIndex) write() {
 	if err != nil {
 		return
 	}
-	f := &index.File{Keys: x.keys, Summary: text}
+	f := &index.File{Keys: x.keys, Path: x.copy.Path, Summary: text}
+	_, _ = rand.Read(f.ID[:]) // never fails: crypto/rand
 	learned := !x.valid || len(x.doubted) > 0
 	paths := make([]string, 0, len(x.fresh))
 	for rel := range x.fresh {
@@ -345,8 +388,10 @@ func (x *copyIndex) write() {
 	}
 	switch {
 	case !learned:
+		x.noteSeen(s, x.old.ID)
 	case x.later && x.valid && len(x.fresh) < fewLearned:
 	case x.copy.writeState(x.copy.indexName(), f) == nil:
 		x.copy.forgetIndex()
+		x.noteSeen(s, f.ID)
 	}
 }

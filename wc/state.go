@@ -37,6 +37,9 @@ func newState(t *Tree) *State {
 	return s
 }
 
+// IndexPath is where the indexes of statuses are, relative to the machine's root.
+const IndexPath = StatePath + "/" + indexState
+
 func (s *State) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
 }
@@ -173,6 +176,21 @@ func (s *State) LockHolder() *Holder {
 	h := &Holder{}
 	_ = json.NewDecoder(f).Decode(h)
 	return h
+}
+
+// AtWork says whether a command holds the lock, or was cut off and waits for the
+// next one to finish it. stamp is another one when a command has been at work
+// in between. Unlike [State.LockHolder] it is in nobody's way: it takes the lock
+// only after a command that was killed.
+func (s *State) AtWork() (busy bool, stamp string) {
+	if verb, _, err := s.Interrupted(); verb != "" || err != nil {
+		return true, ""
+	}
+	var st unix.Stat_t
+	if unix.Lstat(s.path("lock"), &st) != nil {
+		return false, ""
+	}
+	return st.Size > 0 && s.LockHolder() != nil, fmt.Sprint(st.Ino, st.Mtim)
 }
 
 func who() string {

@@ -97,6 +97,7 @@ type scan struct {
 	withheld  *withheld
 	nested    map[string]bool // working copies and the directories above them
 	began     int64           // changes from then on are too young to be told apart, ns
+	testimony *Testimony      // nil for none
 }
 
 // wanted says whether the options ask for path.

@@ -52,6 +52,7 @@ type dirScan struct {
 	entries []index.Entry
 	others  []index.Other
 	stirred bool // something that the entries do not tell is not as it should be
+	linked  bool // an entry has other names, too
 }
 
 // unknownNames are names that a path needs and the machine does not know.
@@ -67,6 +68,7 @@ func (s *scan) walk() ([]*dirScan, error) {
 	var copies []*copyIndex
 	var tops, proofs []job
 	var told []*dirScan
+	s.testify()
 	for _, c := range s.tree.Copies {
 		if !s.leads(c.Path) {
 			continue
@@ -76,7 +78,7 @@ func (s *scan) walk() ([]*dirScan, error) {
 			return nil, &os.PathError{Op: "open", Path: c.dir, Err: err}
 		}
 		defer unix.Close(fd)
-		x := s.openIndex(c)
+		x := s.openIndex(c, fd)
 		if !x.valid {
 			if err := c.whole(); err != nil {
 				return nil, err
@@ -116,7 +118,7 @@ func (s *scan) walk() ([]*dirScan, error) {
 		return nil, p.err
 	}
 	for _, x := range copies {
-		x.write()
+		x.write(s)
 	}
 	return slices.Concat(told, done, p.done), nil
 }
@@ -140,6 +142,7 @@ func (s *scan) prove(copies []job) ([]*dirScan, error) {
 				forced[parentOf(rel)] = true
 			}
 		}
+		look := x.toProve(forced)
 		var next atomic.Int64
 		var ahead sync.Once
 		work := func() {
@@ -148,10 +151,10 @@ func (s *scan) prove(copies []job) ([]*dirScan, error) {
 			d := &dirScan{scan: s, job: j}
 			for s.ctx.Err() == nil {
 				from := int(next.Add(batch)) - batch
-				if from >= x.old.Len() {
+				if from >= len(look) {
 					break
 				}
-				for i := from; i < min(from+batch, x.old.Len()); i++ {
+				for _, i := range look[from:min(from+batch, len(look))] {
 					v := x.old.At(i)
 					d.rel, d.old, d.hasOld = v.Path(), v, true
 					d.path = j.copy.path(d.rel)
@@ -239,7 +242,7 @@ func (j job) anew(rel string, n *node) job {
 		j.rules = c.rulesAt(parentOf(rel))
 		if v, ok := j.index.old.Find(rel); ok {
 			j.self = v.Self().Entry()
-			j.self.Flags &^= index.Whole
+			j.self.Flags &^= index.Whole | index.Linked
 		}
 	}
 	return j

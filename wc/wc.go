@@ -68,6 +68,9 @@ type Tree struct {
 	// BadTable is what is wrong with etc/passwd or etc/group as [Open] found
 	// them; numbers stand in for the names.
 	BadTable error
+	// Witness spares a status what it has seen; nil for none. Set it before
+	// anything is attached.
+	Witness Witness
 	// Warn receives what is no error, one sentence each.
 	Warn func(format string, args ...any)
 	// Detail receives what only a curious reader wants to know.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"rootwc/externals"
+	"rootwc/hooks/watch"
 	"rootwc/secrets"
 	"rootwc/system"
 	"rootwc/wc"
@@ -28,6 +29,8 @@ type app struct {
 	tree      *wc.Tree             // the last one opened
 	externals []externals.External // after open
 
+	witnessed bool // a watcher may be asked
+
 	description *system.Description // after open; nil without one, or with one that cannot be read
 
 	// decide is asked about files that a checkout finds in place, sealed about
@@ -38,15 +41,24 @@ type app struct {
 
 // open opens the root with all its working copies, for reading.
 func (a *app) open() (*wc.Tree, error) {
+	return a.openAfter((*wc.Tree).Recover)
+}
+
+// look is open for who may do nothing but look.
+func (a *app) look() (*wc.Tree, error) {
+	return a.openAfter(func(*wc.Tree) error { return nil })
+}
+
+// openAfter opens the root, does something first, and finds the working copies.
+func (a *app) openAfter(first func(*wc.Tree) error) (*wc.Tree, error) {
 	t, err := a.openRoot()
 	if err != nil {
 		return nil, err
 	}
-	if err := t.Recover(); err != nil {
-		t.Close()
-		return nil, err
+	if err = first(t); err == nil {
+		err = a.attach(t)
 	}
-	if err := a.attach(t); err != nil {
+	if err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -97,6 +109,9 @@ func (a *app) openRoot() (*wc.Tree, error) {
 		return nil, err
 	}
 	a.tree = t
+	if a.witnessed {
+		t.Witness = watch.Witness(t)
+	}
 	t.Warn = func(format string, args ...any) { a.warn(format, args...) }
 	t.Progress, t.Unwatched = a.progress.show, !a.progress.terminal
 	if t.BadTable != nil {

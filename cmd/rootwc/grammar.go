@@ -53,6 +53,7 @@ type grammar struct {
 	Packages    packagesCmd    `cmd:"" help:"What is installed: list it, compare it with what was recorded, bring it back."`
 	Hooks       hooksCmd       `cmd:"" help:"Files by which other programs call rootwc: list, install, remove; and own programs around commit, update and materialize: allow, run."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Set up a machine's disks again, as its probes say."`
+	Watch       watchCmd       `cmd:"" help:"Watch for changes that are not committed, and tell of them."`
 	Materialize materializeCmd `cmd:"" aliases:"reconstruct" help:"Bring a machine's tree back on a fresh install."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with this installation."`
 	Demo        demoCmd        `cmd:"" help:"Show the main job in a sandbox, with a copy of this machine's /etc."`

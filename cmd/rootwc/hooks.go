@@ -52,7 +52,11 @@ func (c *hooksListCmd) Run(a *app) error {
 		if state == hooks.Missing && !hook.Here(root) {
 			continue
 		}
-		doc.Hooks = append(doc.Hooks, newHookDoc(hook.Name, state, files))
+		one := newHookDoc(hook.Name, state, files)
+		if hook.Unit != "" {
+			one.Unit, one.Enabled = hook.Unit, new(hook.Enabled(root))
+		}
+		doc.Hooks = append(doc.Hooks, one)
 	}
 	if c.JSON {
 		return a.json(doc)
@@ -74,6 +78,9 @@ type (
 		Name  string        `json:"name"`
 		State hooks.State   `json:"state"`
 		Files []hookFileDoc `json:"files"`
+
+		Unit    string `json:"unit,omitempty"`    // of systemd
+		Enabled *bool  `json:"enabled,omitempty"` // with a unit
 	}
 	hookFileDoc struct {
 		Path  string      `json:"path"`
@@ -82,7 +89,7 @@ type (
 )
 
 func newHookDoc(name string, state hooks.State, files []hooks.Found) hookDoc {
-	doc := hookDoc{name, state, []hookFileDoc{}}
+	doc := hookDoc{Name: name, State: state, Files: []hookFileDoc{}}
 	for _, f := range files {
 		doc.Files = append(doc.Files, hookFileDoc{f.Path, f.State})
 	}
@@ -92,6 +99,9 @@ func newHookDoc(name string, state hooks.State, files []hooks.Found) hookDoc {
 func (h *hookDoc) words() string {
 	switch h.State {
 	case hooks.Current:
+		if h.Enabled != nil && !*h.Enabled {
+			return "installed, not enabled: systemctl enable " + h.Unit
+		}
 		return "installed"
 	case hooks.Missing:
 		return "not installed"
@@ -131,6 +141,11 @@ func (c *hooksInstallCmd) Run(a *app) error {
 		}
 		if err != nil {
 			return fmt.Errorf("cannot install the hook %s: %w", hook.Name, err)
+		}
+		if hook.Unit != "" && (len(written) > 0 || !hook.Enabled(root)) {
+			if err := a.startUnit(hook); err != nil {
+				return err
+			}
 		}
 	}
 	if !hasProgram(root) {
@@ -178,6 +193,11 @@ func (c *hooksRemoveCmd) Run(a *app) error {
 	defer root.Close()
 	var left []string
 	for _, hook := range chosen {
+		if hook.Unit != "" && hook.Enabled(root) {
+			if err := a.stopUnit(hook); err != nil {
+				return err
+			}
+		}
 		removed, edited, err := hook.Remove(root)
 		for _, path := range removed {
 			a.line('D', path, "")

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rootwc/hooks"
 	"rootwc/packages"
 	"rootwc/probes"
 	"rootwc/wc"
@@ -18,6 +19,7 @@ import (
 type packageNotes struct {
 	Manager     string   `json:"manager"`
 	PID         int      `json:"pid"`         // see [hooks.Caller]
+	Started     string   `json:"started"`     // see [hooks.Started]
 	Warned      bool     `json:"warned"`      // nothing was committed
 	Unversioned []string `json:"unversioned"` // paths that were so before; nil when that is not known
 	Packages    string   `json:"packages"`    // text of a [packages.Installed]; "" for none
@@ -32,7 +34,7 @@ const packageNotesFile = "package-run.json"
 // takeNotes begins new notes; those of a run that never came to its end go.
 func (h *packageHook) takeNotes() error {
 	h.dropNotes()
-	h.notes = packageNotes{Manager: h.manager, PID: h.caller.PID}
+	h.notes = packageNotes{Manager: h.manager, PID: h.caller.PID, Started: hooks.Started(os.DirFS("/proc"), h.caller.PID)}
 	now := h.installed()
 	if now == nil {
 		return nil
@@ -57,6 +59,17 @@ func (h *packageHook) readNotes() {
 	if err == nil && json.Unmarshal(text, &notes) == nil && notes.Manager == h.manager && notes.PID == h.caller.PID {
 		h.notes, h.known = notes, true
 	}
+}
+
+// packagesAtWork says whether a package manager is between its two hooks: what it
+// changes meanwhile is going to be committed.
+func packagesAtWork(t *wc.Tree) bool {
+	var notes packageNotes
+	text, err := t.ReadFile(wc.StatePath + "/" + packageNotesFile)
+	if err != nil || json.Unmarshal(text, &notes) != nil {
+		return false
+	}
+	return notes.Started != "" && hooks.Started(os.DirFS("/proc"), notes.PID) == notes.Started
 }
 
 // dropNotes is of no harm when it fails: notes are for one process.

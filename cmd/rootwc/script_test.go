@@ -89,7 +89,7 @@ func scriptCondition(name string) (bool, error) {
 // scriptCommands are those that scripts have beside testscript's own.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"appendfile": plain(cmdAppendfile),
-	"await":      plain(cmdAwait),
+	"await":      cmdAwait,
 	"deb":        plain(cmdDeb),
 	"debian":     plain(cmdDebian),
 	"hookable":   plain(cmdHookable),
@@ -267,16 +267,17 @@ func cmdAppendfile(ts *testscript.TestScript, args []string) {
 	ts.Check(errors.Join(err, f.Close()))
 }
 
-// cmdAwait: await PATH... waits for files that a command in the background makes.
-func cmdAwait(ts *testscript.TestScript, args []string) {
+// cmdAwait: await PATH... waits for files that a command in the background makes,
+// or until they are gone.
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	const patience, pause = 20 * time.Second, 10 * time.Millisecond
 	for _, path := range args {
 		for end := time.Now().Add(patience); ; time.Sleep(pause) {
-			if _, err := os.Lstat(ts.MkAbs(path)); err == nil {
+			if _, err := os.Lstat(ts.MkAbs(path)); (err != nil) == neg {
 				break
 			}
 			if time.Now().After(end) {
-				ts.Fatalf("%s does not come", path)
+				ts.Fatalf("%s does not come, or go", path)
 			}
 		}
 	}

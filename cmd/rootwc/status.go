@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"rootwc/externals"
 	"rootwc/probes"
@@ -17,11 +18,22 @@ type statusCmd struct {
 	NoIgnore bool     `name:"no-ignore" help:"List ignored paths too."`
 	Quiet    bool     `short:"q" help:"Leave unversioned paths out."`
 	Noise    bool     `help:"Tell as well what is no news, and which rule says so."`
+	Bare     bool     `hidden:"" help:"For the watcher: files only, and what was interrupted is left alone."`
+	Since    string   `help:"Only what differs since a time, a date or so long (2h), as far as rootwc watch knows; what it does not know of is listed." placeholder:"TIME"`
 }
 
 // Run lists what differs; it asks no server.
 func (c *statusCmd) Run(a *app) error {
-	t, err := a.open()
+	since, err := parseSince(c.Since, time.Now())
+	if err != nil {
+		return err
+	}
+	a.witnessed = true
+	open := a.open
+	if c.Bare {
+		open = a.look
+	}
+	t, err := open()
 	if err != nil {
 		return fmt.Errorf("cannot tell the status: %w", err)
 	}
@@ -30,7 +42,10 @@ func (c *statusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	look := a.startProbes(t, rels)
+	look := func() []*probes.Taken { return nil }
+	if !c.Bare {
+		look = a.startProbes(t, rels)
+	}
 	entries, err := t.Status(a.ctx, wc.StatusOptions{Paths: rels, NoIgnore: c.NoIgnore, Review: true, Noise: c.Noise})
 	if err != nil {
 		return fmt.Errorf("cannot tell the status: %w", err)
@@ -41,6 +56,9 @@ func (c *statusCmd) Run(a *app) error {
 	}
 	if c.Quiet {
 		entries = versionedOnly(entries)
+	}
+	if entries, err = sinceOnly(t, entries, since); err != nil {
+		return fmt.Errorf("cannot tell the status: %w", err)
 	}
 	wrong := a.wrongExternals(rels)
 	sets := a.reviewDatasets(t, rels)

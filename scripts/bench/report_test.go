@@ -135,7 +135,7 @@ func TestForest(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	tests := []struct{ args, want string }{
-		{"-scenes clean,nonsense", `"nonsense" is none of clean, touched, commit, externals`},
+		{"-scenes clean,nonsense", `"nonsense" is none of clean, watched, touched, commit, externals`},
 		{"-peers hg", `"hg" is none of svn, git, fsvs, etckeeper, walk`},
 		{"-files 10,0", `"0" is no number of files`},
 		{"more", `unexpected argument "more"`},

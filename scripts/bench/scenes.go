@@ -12,6 +12,7 @@ import (
 // Names of the scenes.
 const (
 	sceneClean     = "clean"
+	sceneWatched   = "watched"
 	sceneTouched   = "touched"
 	sceneCommit    = "commit"
 	sceneExternals = "externals"
@@ -36,6 +37,7 @@ var scenes = []struct {
 	run    func(*ground, context.Context, *result) error
 }{
 	{sceneClean, "clean", bySize(31, 21, 9), false, (*ground).cleanScene},
+	{sceneWatched, "clean, with a watcher", bySize(31, 21, 21), true, (*ground).watchedScene},
 	{sceneTouched, "every file touched", bySize(7, 7, 3), true, (*ground).touchedScene},
 	{sceneCommit, "commit of 10 changed files", bySize(9, 9, 5), true, (*ground).commitScene},
 	{sceneExternals, "clean, 50 externals", bySize(21, 21, 21), false, nil},

@@ -20,6 +20,8 @@ var targets = []target{
 	{sceneClean, 200000, rootwcStatus, gitStatus, 0.75},
 	{sceneClean, 200000, rootwcStatus, bareWalk, 1.3},
 	{sceneClean, 200000, rootwcStatus, "", 150},
+	{sceneWatched, 200000, rootwcWatched, rootwcStatus, 0.1},
+	{sceneWatched, 0, rootwcIdle, "", 60},
 	{sceneTouched, 0, rootwcStatus, svnStatus, 0.5},
 	{sceneTouched, 0, rootwcStatus + ", again", rootwcStatus, 1.2}, // the normal time, and noise
 	{sceneTouched, 200000, rootwcStatus, "", 150},
@@ -66,7 +68,7 @@ func (r *report) verdict(t *target, one *result) (v verdict, ok bool) {
 		v.Value = mebibytes(own.Peak)
 	} else {
 		scene := one.Scene
-		if measure == rootwcStatus {
+		if measure == rootwcStatus && one.Scene != sceneWatched {
 			scene = sceneClean
 			measure += " of the clean tree"
 		}

@@ -45,6 +45,9 @@ const (
 	Withheld
 	// Noise: the content is another one than recorded, which is no news.
 	Noise
+	// Linked: an entry of the directory has other names, too. What is written
+	// through one of those is no event of the directory.
+	Linked
 )
 
 // Entry is a versioned path that is no directory, or a withheld one.
@@ -77,15 +80,24 @@ type Dir struct {
 // copy's wc.db, Rules with what else decides on what is clean.
 type Keys struct{ Database, Rules [32]byte }
 
-// The file, in little-endian: a header, the summary, the place of each
-// directory's block, the blocks. A block is a head, its entries and others,
-// all of fixed length, and their names, each with a final zero.
+// ID names one written index: no other one has it.
+type ID [16]byte
+
+// The file, in little-endian: a header, the working copy's path, the summary,
+// the numbers of the notable directories, the place of each directory's block,
+// the blocks. A block is a head, its entries and others, all of fixed length,
+// and their names, each with a final zero.
 const (
-	magic     = "rootwc index 2\n\x00"
-	atSum     = len(magic)    // CRC-32 (IEEE) of all that follows
+	magic     = "rootwc index 3\n\x00"
+	atHeadSum = len(magic)    // CRC-32 (IEEE) of what follows, up to the blocks
+	atSum     = atHeadSum + 4 // CRC-32 (IEEE) of the blocks
 	atKeys    = atSum + 4     // 32 bytes each
-	atSummary = atKeys + 64   // its length
-	atDirs    = atSummary + 4 // number of directories
+	atID      = atKeys + 64   // 16 bytes
+	atSize    = atID + 16     // of the whole file, 8 bytes
+	atPath    = atSize + 8    // length of the working copy's path
+	atSummary = atPath + 4    // length of the summary
+	atNotable = atSummary + 4 // number of notable directories
+	atDirs    = atNotable + 4 // number of directories
 	headerLen = atDirs + 4
 
 	entryLen = 80
@@ -100,11 +112,15 @@ var ErrDamaged = errors.New("no index, or a damaged one")
 // Index is a read index. It is safe for concurrent use.
 type Index struct {
 	Keys    Keys
+	ID      ID
+	Path    string // of the working copy, relative to the machine's root
 	Summary []byte // of the user, as it likes
 
-	data   []byte
-	places []byte
-	n      int
+	data    []byte
+	notable []byte
+	places  []byte
+	blocks  int // where they begin
+	n       int
 }
 
 // Read reads an index from its open file: an error of the system, or
@@ -123,27 +139,71 @@ func Read(f *os.File) (*Index, error) {
 
 // Parse reads an index from the content of its file, which it keeps.
 func Parse(data []byte) (*Index, error) {
-	if len(data) < headerLen || !bytes.HasPrefix(data, []byte(magic)) || crc32.ChecksumIEEE(data[atKeys:]) != u32(data[atSum:]) {
+	x, err := parseWhole(data)
+	if err != nil {
+		return nil, err
+	}
+	return x, x.Check()
+}
+
+// parseWhole is parseHead for a file that must not be cut.
+func parseWhole(data []byte) (*Index, error) {
+	x, err := parseHead(data)
+	if err == nil && u64(data[atSize:]) != uint64(len(data)) {
+		return nil, ErrDamaged
+	}
+	return x, err
+}
+
+// parseHead reads all but the blocks, which need not be there.
+func parseHead(data []byte) (*Index, error) {
+	if len(data) < headerLen || !bytes.HasPrefix(data, []byte(magic)) {
 		return nil, ErrDamaged
 	}
 	x := &Index{data: data, n: int(u32(data[atDirs:]))}
-	copy(x.Keys.Database[:], data[atKeys:])
-	copy(x.Keys.Rules[:], data[atKeys+32:])
-	places := headerLen + int(u32(data[atSummary:]))
+	path := headerLen + int(u32(data[atPath:]))
+	notable := path + int(u32(data[atSummary:]))
+	places := notable + 4*int(u32(data[atNotable:]))
 	blocks := places + 8*x.n
-	if blocks > len(data) || blocks < places {
+	if blocks > len(data) || crc32.ChecksumIEEE(data[atSum:blocks]) != u32(data[atHeadSum:]) {
 		return nil, ErrDamaged
 	}
-	x.Summary, x.places = data[headerLen:places], data[places:blocks]
+	copy(x.Keys.Database[:], data[atKeys:])
+	copy(x.Keys.Rules[:], data[atKeys+32:])
+	copy(x.ID[:], data[atID:])
+	x.Path, x.Summary = string(data[headerLen:path]), bytes.Clone(data[path:notable])
+	x.notable, x.places, x.blocks = data[notable:places], data[places:blocks], blocks
+	return x, nil
+}
+
+// Check reads all of an index that was only mapped: [ErrDamaged] when it
+// cannot be used. Before it, only the head may be, and what somebody else has
+// checked under the same ID.
+func (x *Index) Check() error {
+	if crc32.ChecksumIEEE(x.data[x.blocks:]) != u32(x.data[atSum:]) {
+		return ErrDamaged
+	}
 	for i, last := 0, ""; i < x.n; i++ {
 		v, ok := x.view(i)
 		if !ok || i > 0 && v.Path() <= last {
-			return nil, ErrDamaged
+			return ErrDamaged
 		}
 		last = v.Path()
 	}
-	return x, nil
+	for i := range x.Notables() {
+		if x.Notable(i) >= x.n {
+			return ErrDamaged
+		}
+	}
+	return nil
 }
+
+// Notables is how many directories there are that a status has to look at
+// even when nothing has happened in them: see [Block.notable].
+func (x *Index) Notables() int { return len(x.notable) / 4 }
+
+// Notable is the number of such a directory.
+func (x *Index) Notable(i int) int { return int(u32(x.notable[4*i:])) }
 
 // Len is the number of directories.
 func (x *Index) Len() int { return x.n }
@@ -179,7 +239,11 @@ func (x *Index) view(i int) (View, bool) {
 	if from > uint64(len(x.data)) || uint64(len(x.data))-from < headLen {
 		return View{}, false
 	}
-	b := x.data[from:]
+	return viewOf(x.data[from:])
+}
+
+// viewOf is the view of the block that b begins with.
+func viewOf(b []byte) (View, bool) {
 	v := View{entries: int(u32(b[8+entryLen:])), others: int(u32(b[12+entryLen:])), path: int(u32(b[16+entryLen:]))}
 	size := uint64(u32(b[20+entryLen:]))
 	v.names = headLen + entryLen*v.entries + otherLen*v.others

@@ -78,9 +78,32 @@ func (v View) Block() Block { return v.block }
 // Equal says whether two blocks hold the same.
 func (b Block) Equal(o Block) bool { return bytes.Equal(b, o) }
 
+// notable says whether a status has to look at the directory even when
+// nothing has happened in it: it is not clean, something in it is to be told,
+// or not every change of it is an event.
+func (b Block) notable() bool {
+	v, ok := viewOf(b)
+	if !ok || !v.Self().Has(Whole) || v.Self().Has(Linked) {
+		return true
+	}
+	for i := range v.Others() {
+		if !v.Other(i).Ignored {
+			return true
+		}
+	}
+	for i := range v.Entries() {
+		if v.Entry(i).Has(Withheld) {
+			return true
+		}
+	}
+	return false
+}
+
 // File is an index that is to be written.
 type File struct {
 	Keys    Keys
+	ID      ID
+	Path    string
 	Summary []byte
 	Blocks  []Block // sorted by the path of the directory
 }
@@ -88,18 +111,20 @@ type File struct {
 // WriteTo writes the file. It is read only when all of it was written.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
 	head := f.head()
-	sum := crc32.ChecksumIEEE(head[atKeys:])
+	sum := uint32(0)
+	written := int64(len(head))
 	for _, b := range f.Blocks {
 		sum = crc32.Update(sum, crc32.IEEETable, b)
+		written += int64(len(b))
 	}
+	binary.LittleEndian.PutUint64(head[atSize:], uint64(written))
 	binary.LittleEndian.PutUint32(head[atSum:], sum)
+	binary.LittleEndian.PutUint32(head[atHeadSum:], crc32.ChecksumIEEE(head[atSum:]))
 	out := bufio.NewWriterSize(w, 1<<20)
-	written := int64(len(head))
 	_, err := out.Write(head)
 	for _, b := range f.Blocks {
 		if err == nil {
 			_, err = out.Write(b)
-			written += int64(len(b))
 		}
 	}
 	if err == nil {
@@ -108,17 +133,26 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 	return written, err
 }
 
-// head is all that comes before the blocks.
+// head is all that comes before the blocks, but for sums and size.
 func (f *File) head() []byte {
-	first := headerLen + len(f.Summary) + 8*len(f.Blocks)
-	out := make([]byte, headerLen, first)
+	out := make([]byte, headerLen, headerLen+len(f.Path)+len(f.Summary)+12*len(f.Blocks))
 	copy(out, magic)
 	copy(out[atKeys:], f.Keys.Database[:])
 	copy(out[atKeys+32:], f.Keys.Rules[:])
+	copy(out[atID:], f.ID[:])
+	binary.LittleEndian.PutUint32(out[atPath:], uint32(len(f.Path)))
 	binary.LittleEndian.PutUint32(out[atSummary:], uint32(len(f.Summary)))
 	binary.LittleEndian.PutUint32(out[atDirs:], uint32(len(f.Blocks)))
-	out = append(out, f.Summary...)
-	at := uint64(first)
+	out = append(append(out, f.Path...), f.Summary...)
+	notables := 0
+	for i, b := range f.Blocks {
+		if b.notable() {
+			out = binary.LittleEndian.AppendUint32(out, uint32(i))
+			notables++
+		}
+	}
+	binary.LittleEndian.PutUint32(out[atNotable:], uint32(notables))
+	at := uint64(len(out) + 8*len(f.Blocks))
 	for _, b := range f.Blocks {
 		out = binary.LittleEndian.AppendUint64(out, at)
 		at += uint64(len(b))
