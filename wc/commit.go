@@ -41,6 +41,10 @@ type Commit struct {
 	// not answer at once is out of reach.
 	Hasty bool
 
+	// Away says why the server is not even asked, nil when it is: the commit is
+	// queued.
+	Away error
+
 	parts []*commitPart
 	list  bool // the list of withheld files changes
 	files map[string]*withheldFile

@@ -86,6 +86,8 @@ func (w *Work) commitGroup(ctx context.Context, cm *Commit, group []*commitPart,
 	mayWait := cm.queued != nil
 	if mayWait && cm.queued.uuids[first.UUID()] {
 		done.Why = errBehind
+	} else if mayWait && cm.Away != nil {
+		done.Why = cm.Away
 	} else if mayWait && cm.Hasty {
 		if err := w.reach(ctx, first); offline(err) {
 			done.Why = err

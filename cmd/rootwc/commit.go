@@ -82,6 +82,10 @@ func (c *commitCmd) Run(a *app) (err error) {
 			return err
 		}
 	}
+	whole := len(rels) == 0 && !c.Auto
+	if whole {
+		message = a.withOwed(t, message)
+	}
 	done, err := plan.Run(a.ctx, message)
 	if err != nil {
 		for _, one := range done {
@@ -93,6 +97,9 @@ func (c *commitCmd) Run(a *app) (err error) {
 		if err := t.State.Decide(told); err != nil {
 			return err
 		}
+	}
+	if whole && len(done) > 0 {
+		late = errors.Join(late, a.paidOwed(t))
 	}
 	err = errors.Join(c.tell(a, plan, done), narrow(t, w), late, a.tellQueued(done))
 	if len(done) == 0 {

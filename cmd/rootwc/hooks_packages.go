@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"rootwc/hooks"
-	"rootwc/packages"
 	"rootwc/probes"
 	"rootwc/system"
 	"rootwc/wc"
@@ -28,7 +27,7 @@ type hooksBeforeCmd struct {
 // where the description says that such changes stop a run.
 func (c *hooksBeforeCmd) Run(a *app) error {
 	h := a.newPackageHook(c.Manager)
-	err := h.around(h.before)
+	err := h.before()
 	if err == nil || errors.Is(err, errDirty) {
 		return err
 	}
@@ -41,12 +40,10 @@ type hooksAfterCmd struct {
 }
 
 // Run commits what packages have changed. It never fails. It warns only where the
-// hook before the run has not done so: one that could leave no notes has.
+// hook before the run has not done so.
 func (c *hooksAfterCmd) Run(a *app) error {
 	h := a.newPackageHook(c.Manager)
-	h.readNotes()
-	err := h.around(h.after)
-	if err != nil && h.known && !h.notes.Warned {
+	if err := h.after(); err != nil && h.known && !h.notes.Warned {
 		a.warn("%s is done, but %s", c.Manager, withHint(err))
 	}
 	return nil
@@ -71,7 +68,8 @@ type packageHook struct {
 	manager string
 	caller  hooks.Caller
 	notes   packageNotes
-	known   bool // the notes are those of the hook before this run
+	known   bool     // the notes are those of the hook before this run
+	view    *wc.Tree // to look at, before and after there is a lock
 	tree    *wc.Tree
 	work    *wc.Work
 }
@@ -82,11 +80,8 @@ func (a *app) newPackageHook(manager string) *packageHook {
 
 // around does the work of a hook, under the lock, which is asked for once, and in
 // bounded time. A run that a rootwc command has started is that command's
-// business, and so is dpkg that works aside.
+// business.
 func (h *packageHook) around(do func() error) error {
-	if h.caller.Aside() {
-		return nil
-	}
 	ctx, stop := context.WithTimeout(h.ctx, hookPatience)
 	defer stop()
 	h.ctx = ctx
@@ -97,7 +92,7 @@ func (h *packageHook) around(do func() error) error {
 		return nil
 	}
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("nothing is committed until rootwc commit: it takes longer than %s", hookPatience)
+		return fmt.Errorf("nothing is committed yet: it takes longer than %s", hookPatience)
 	}
 	return err
 }
@@ -110,18 +105,42 @@ func (h *packageHook) locked(do func() error) (err error) {
 	return do()
 }
 
-// before commits what people have changed, and takes notes.
+// open is the beginning of both hooks; ours is false for dpkg that works aside.
+func (h *packageHook) open() (ours bool, err error) {
+	if h.caller.Aside() {
+		return false, nil
+	}
+	if h.view, err = h.openRoot(); err != nil {
+		return false, err
+	}
+	h.app.tree = nil
+	if !h.view.IsWorkingCopy() {
+		err = errors.Join(notWorkingCopy(h.view), h.view.Close())
+	}
+	return err == nil, err
+}
+
+// before takes notes, and commits what people have changed.
 func (h *packageHook) before() error {
+	if ours, err := h.open(); !ours {
+		return err
+	}
+	defer h.view.Close()
 	if err := h.takeNotes(); err != nil {
 		return err
 	}
-	err := h.commitBefore()
+	err := h.around(h.commitBefore)
 	h.notes.Warned = err != nil
-	if werr := h.writeNotes(); err == nil {
-		err = werr
+	if !errors.Is(err, errDirty) {
+		h.owe(err, h.message(titleBefore+h.command(), nil))
 	}
-	return err
+	return errors.Join(err, h.writeNotes())
 }
+
+const (
+	titleBefore = "uncommitted changes before: "
+	titleAfter  = "packages: "
+)
 
 func (h *packageHook) commitBefore() error {
 	if h.description != nil && h.description.Packages.Dirty == system.RefuseDirty {
@@ -130,7 +149,10 @@ func (h *packageHook) commitBefore() error {
 	if err := h.writePackages(); err != nil {
 		return err
 	}
-	return h.commit("uncommitted changes before: "+h.command(), nil)
+	if err := h.settle(); err != nil {
+		return err
+	}
+	return h.commit(h.message(titleBefore+h.command(), nil))
 }
 
 // refuse stops the run when a commit would send something.
@@ -148,12 +170,23 @@ func (h *packageHook) refuse() error {
 
 // after commits what the packages have changed.
 func (h *packageHook) after() error {
-	defer h.dropNotes()
-	changes := h.changes()
-	if err := h.writePackages(); err != nil {
+	if ours, err := h.open(); !ours {
 		return err
 	}
-	return h.commit("packages: "+h.command(), changes)
+	defer h.view.Close()
+	h.readNotes()
+	message := h.message(titleAfter+h.command(), h.changes())
+	err := h.around(func() error {
+		if len(h.notes.Owed) > 0 {
+			return errAway
+		}
+		if err := h.writePackages(); err != nil {
+			return err
+		}
+		return h.commit(message)
+	})
+	h.owe(err, message)
+	return errors.Join(err, h.endNotes())
 }
 
 // plan takes what root's own working copies have: packages change nothing in
@@ -177,37 +210,32 @@ func (h *packageHook) plan() (*wc.Commit, error) {
 	}})
 }
 
-// commit sends what there is.
-func (h *packageHook) commit(title string, changes []packages.Change) error {
-	away := h.notes.Warned // and the run has waited once
-	if !away {
-		if err := h.work.UnsureCommit(h.ctx); err != nil {
+// commit sends what there is, or queues it: a package manager waits for no server.
+func (h *packageHook) commit(message string) error {
+	var away error
+	if h.notes.Warned { // the run has waited once
+		away = errAway
+	} else {
+		if err := unsure(h.app, h.work); err != nil {
 			return err
 		}
+		away = h.deliver(h.work, true)
 	}
 	plan, err := h.plan()
 	if err != nil || !plan.Sends() {
 		return err
 	}
-	message, told, err := tellDecided(h.tree, plan, true, h.message(title, changes))
+	plan.Hasty, plan.Away = true, away
+	message, told, err := tellDecided(h.tree, plan, true, message)
 	if err != nil {
 		return err
-	}
-	if away {
-		return h.queueLater(plan, message, errAway)
 	}
 	done, err := plan.Run(h.ctx, message)
 	for _, one := range done {
 		h.tellCommitted(one)
 	}
 	if err != nil {
-		return h.queueLater(plan, message, err)
+		return fmt.Errorf("nothing is committed yet: %w", err)
 	}
-	return errors.Join(h.tree.State.Decide(told), narrow(h.tree, h.work))
-}
-
-// queueLater is where a commit ends that cannot be made now: what it was to send
-// stays uncommitted.
-func (h *packageHook) queueLater(_ *wc.Commit, _ string, cause error) error {
-	return fmt.Errorf("nothing is committed until rootwc commit: %w", cause)
+	return errors.Join(h.tree.State.Decide(told), narrow(h.tree, h.work), h.tellQueued(done))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ func (c *queueOptions) run(a *app) (asked bool, err error) {
 	if err := w.UnsureCommit(a.ctx); err != nil {
 		return true, err
 	}
-	return true, a.deliver(w, true)
+	return true, errors.Join(a.deliver(w, true), a.settleOwed(t, w))
 }
 
 // deliver makes the commits that wait, and tells of each. A verb that does not
@@ -99,6 +100,8 @@ func unsure(a *app, w *wc.Work) error {
 	return err
 }
 
+var errQueued = errors.New("cannot commit yet")
+
 // tellQueued says that some of a commit waits; nil when nothing does.
 func (a *app) tellQueued(done []wc.Committed) error {
 	var queued []error
@@ -110,7 +113,7 @@ func (a *app) tellQueued(done []wc.Committed) error {
 	if len(queued) == 0 {
 		return nil
 	}
-	return wc.Hint(wc.Partial("cannot commit yet: %w", joined(queued)), "the next command that reaches the server makes it, or rootwc commit --queued; rootwc status lists it")
+	return wc.Hint(wc.Partial("%w: %w", errQueued, joined(queued)), "the next command that reaches the server makes it, or rootwc commit --queued; rootwc status lists it")
 }
 
 func queuedAt(in *wc.Intent) string { return in.Since.Local().Format("2006-01-02 15:04") }
