@@ -259,10 +259,11 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 	if !w.tree.Unwatched {
 		return s.fetch(ctx, opt.URL, how...)
 	}
-	if err := s.fetchQuietly(ctx, how); err == nil || ctx.Err() != nil || s.came == 0 || lost(err) {
+	err := s.fetchQuietly(ctx, how)
+	if err == nil || ctx.Err() != nil || s.came == 0 || lost(err) {
 		return err
 	}
-	if _, err := s.svn(ctx, nil, "cleanup", "."); err != nil {
+	if _, nothing := s.svn(ctx, nil, "cleanup", "."); nothing != nil {
 		return err
 	}
 	return s.fetch(ctx, opt.URL, fill...) // to hear over which path it fails
