@@ -14,53 +14,49 @@ import (
 	"rootwc/internal/vm"
 )
 
-// The Debian of TestGuestSystem: how its tree is made on this machine, and how
-// it is installed on a disk in a guest. Nothing of rootwc is in it.
-var (
-	//go:embed testdata/system/tree.sh
-	treeScript string
-	//go:embed testdata/system/install.sh
-	installScript string
-)
-
-const debianPackages = "systemd-sysv,udev,kmod,linux-image-cloud-amd64,initramfs-tools,zstd,cryptsetup-initramfs,lvm2,dosfstools,e2fsprogs," +
-	"grub-pc-bin,grub-efi-amd64-bin,grub2-common,efibootmgr,subversion"
-
-// debianNames are the identities that its files and its disk share.
-var debianNames = []string{
-	"HOST=box", "LUKS=5b0f3c9e-6a57-4c1f-9d0a-2c4e8f1b7a36", "BOOT=0d9c8b7a-1f2e-4d3c-8b4a-596877665544", "ESP=C0FFEE42",
+// recipe is how a Debian comes to be: its tree on this machine, and its
+// installation on a disk in a guest. Nothing of rootwc is in it.
+type recipe struct {
+	name          string
+	packages      string
+	tree, install string   // scripts
+	identities    []string // that its files and its disk share
+	size          int64    // of its disk
 }
+
+//go:embed testdata/system/small.sh
+var smallScript string
 
 // debian is a machine that is switched off: its disk, and what its firmware
 // remembers.
 type debian struct{ disk, variables string }
 
-// installDebian makes the machine, or finds it in the cache: what it is made of
-// names it.
-func installDebian(t *testing.T, image *vm.Image) debian {
+// installed makes the machine, or finds it in the cache: what it is made of names
+// it.
+func (r recipe) installed(t *testing.T, image *vm.Image) debian {
 	t.Helper()
-	name := filepath.Join("..", "..", ".cache", "vm", fmt.Sprintf("debian-%x", digest(debianPackages, realSuite, treeScript, strings.Join(debianNames, " "))))
-	tree, made := name+".tar", debian{name + fmt.Sprintf("-%x.img", digest(installScript)), name + fmt.Sprintf("-%x.efi", digest(installScript))}
+	name := filepath.Join("..", "..", ".cache", "vm", fmt.Sprintf("%s-%x", r.name, digest(r.packages, realSuite, smallScript, r.tree, strings.Join(r.identities, " "))))
+	tree, made := name+".tar", debian{name + fmt.Sprintf("-%x.img", digest(r.install)), name + fmt.Sprintf("-%x.efi", digest(r.install))}
 	if _, err := os.Stat(made.disk); err == nil {
 		return made.copy(t)
 	}
 	if _, err := os.Stat(tree); err != nil {
-		makeTree(t, tree)
+		r.makeTree(t, tree)
 	}
 	fresh := debian{made.disk + ".new", made.variables}
-	blank(t, fresh.disk, 2<<30)
+	blank(t, fresh.disk, r.size)
 	defer os.Remove(fresh.disk)
 	os.Remove(fresh.variables)
-	r, err := image.Run(t.Context(), vm.Machine{
-		Command: []string{"sh", "-c", installScript}, Env: debianNames, Firmware: vm.UEFI, Variables: fresh.variables,
+	guest, err := image.Run(t.Context(), vm.Machine{
+		Command: []string{"sh", "-c", r.install}, Env: r.identities, Firmware: vm.UEFI, Variables: fresh.variables,
 		Disks: []vm.Disk{{Path: fresh.disk, Serial: "FIRST"}, {Path: tree, Serial: "TREE", ReadOnly: true}}, Timeout: 15 * time.Minute,
 	})
-	if err != nil || r.Status != 0 {
-		t.Fatalf("cannot install Debian: %v\n%s", err, r.Console)
+	if err != nil || guest.Status != 0 {
+		t.Fatalf("cannot install Debian: %v\n%s", err, guest.Console)
 	}
-	t.Logf("installed Debian on a disk: %.0f s", r.Took.Seconds())
+	t.Logf("installed Debian on a disk: %.0f s", guest.Took.Seconds())
 	if testing.Verbose() {
-		t.Log(r.Console)
+		t.Log(guest.Console)
 	}
 	if err := os.Rename(fresh.disk, made.disk); err != nil {
 		t.Fatal(err)
@@ -84,13 +80,13 @@ func digest(texts ...string) []byte {
 }
 
 // makeTree makes a tar of the tree.
-func makeTree(t *testing.T, path string) {
+func (r recipe) makeTree(t *testing.T, path string) {
 	t.Helper()
 	needs(t, "debootstrap", "unshare", "tar")
 	if os.Getuid() != 0 {
 		t.Skip("debootstrap needs root, once: make vmtest")
 	}
-	old, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "debian-*"))
+	old, _ := filepath.Glob(filepath.Join(filepath.Dir(path), r.name+"-*"))
 	for _, file := range old {
 		os.Remove(file)
 	}
@@ -101,11 +97,11 @@ func makeTree(t *testing.T, path string) {
 	t.Cleanup(func() { removeReal(t, dir) })
 	root := filepath.Join(dir, "root")
 	begin := time.Now()
-	debootstrap(t, realSuite, root, debianMirror(t), "--variant=minbase", "--include="+debianPackages)
+	debootstrap(t, realSuite, root, debianMirror(t), "--variant=minbase", "--include="+r.packages)
 	t.Logf("fetched and unpacked Debian: %.0f s", time.Since(begin).Seconds())
 	begin = time.Now()
 	out, stderr, err := run.Output(t.Context(), run.Command{
-		Args: []string{"unshare", "--mount", "--", "sh", "-c", treeScript}, Dir: root, Env: debianNames,
+		Args: []string{"unshare", "--mount", "--", "sh", "-c", smallScript + r.tree}, Dir: root, Env: r.identities,
 	})
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, stderr)

@@ -25,11 +25,26 @@ type box struct {
 }
 
 var (
+	//go:embed testdata/system/tree.sh
+	boxTree string
+	//go:embed testdata/system/install.sh
+	boxInstall string
 	//go:embed testdata/system/save.sh
 	saveScript string
 	//go:embed testdata/system/rescue.sh
 	rescueScript string
 )
+
+var boxRecipe = recipe{
+	name: "box",
+	packages: "systemd-sysv,udev,kmod,linux-image-cloud-amd64,initramfs-tools,zstd,cryptsetup-initramfs,lvm2,dosfstools,e2fsprogs," +
+		"grub-pc-bin,grub-efi-amd64-bin,grub2-common,efibootmgr,subversion",
+	tree: boxTree, install: boxInstall,
+	identities: []string{
+		"HOST=box", "LUKS=5b0f3c9e-6a57-4c1f-9d0a-2c4e8f1b7a36", "BOOT=0d9c8b7a-1f2e-4d3c-8b4a-596877665544", "ESP=C0FFEE42",
+	},
+	size: 2 << 30,
+}
 
 // TestGuestSystem throws away the disk of a machine. One command makes a blank
 // disk the same machine, which starts from that alone; and so it does when the
@@ -121,7 +136,7 @@ const machineURL = "svn://10.0.2.100/machines/hosts/box"
 // save has the machine save itself; its disk is of no use afterwards.
 func (b *box) save() {
 	b.t.Helper()
-	old := installDebian(b.t, b.image)
+	old := boxRecipe.installed(b.t, b.image)
 	b.run("save", saveScript, vm.Machine{
 		Disks: []vm.Disk{{Path: old.disk, Serial: "FIRST"}}, Firmware: vm.UEFI, Variables: old.variables,
 		Repositories: b.repositories, Env: []string{"MACHINE=" + machineURL},
