@@ -250,34 +250,36 @@ func (w *Work) checkout(ctx context.Context, s *stage, opt CheckoutOptions) erro
 			return err
 		}
 	}
+	if err := w.seed(ctx, s, opt); err != nil {
+		return err
+	}
 	how := fill
 	if s.user == nil {
 		how = []string{"checkout", "--ignore-externals", "--force", "--revision", revision, "--", opt.URL + "@" + opt.Peg, "."}
-	} else if err := w.seed(ctx, s, opt); err != nil {
-		return err
 	}
 	if !w.tree.Unwatched {
 		return s.fetch(ctx, opt.URL, how...)
 	}
-	err := s.fetchQuietly(ctx, how)
-	if err == nil || ctx.Err() != nil || s.came == 0 || lost(err) {
+	err := s.fetchQuietly(ctx, opt.URL, how)
+	if !HasCode(err, tooLong) {
 		return err
 	}
-	if _, nothing := s.svn(ctx, nil, "cleanup", "."); nothing != nil {
+	// Once more, with names: svn does not say over which path it failed.
+	if err := errors.Join(as(s.user, s.empty), w.seed(ctx, s, opt)); err != nil {
 		return err
 	}
-	return s.fetch(ctx, opt.URL, fill...) // to hear over which path it fails
+	return s.fetch(ctx, opt.URL, how...)
 }
 
 // fetchQuietly is [stage.fetch] into an empty stage with nobody watching: svn
 // names no path, which is a tenth of its time.
-func (s *stage) fetchQuietly(ctx context.Context, args []string) error {
+func (s *stage) fetchQuietly(ctx context.Context, url string, args []string) error {
 	_, err := s.svn(ctx, nil, slices.Insert(slices.Clone(args), 1, "--quiet")...)
 	if err != nil {
 		found, _ := os.ReadDir(s.wc())
 		s.came = len(found)
 	}
-	return err
+	return s.named(err, url, "")
 }
 
 // empty removes everything from the stage's working copy.
@@ -299,6 +301,9 @@ func (s *stage) empty() error {
 // new checkout, and stops at one that the user may not read, as the machine's
 // own is (E000013).
 func (w *Work) seed(ctx context.Context, s *stage, opt CheckoutOptions) error {
+	if s.user == nil {
+		return nil
+	}
 	apart, err := newTemporary(s.user)
 	if err != nil {
 		return err

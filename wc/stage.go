@@ -190,11 +190,19 @@ func (s *stage) fetch(ctx context.Context, url string, args ...string) error {
 			s.tree.Progress("fetching", count, 0)
 		}
 	}, args...)
+	return s.named(err, url, last)
+}
+
+// named refuses by name what no working copy can hold; last is what svn had added
+// before it failed.
+func (s *stage) named(err error, url, last string) error {
 	if rel, why := s.unfetchable(err, last); rel != "" {
 		return Hint(Refuse("%s is in the repository and %s", joinPath(s.path, rel), why), "svn rm %s", run.Quote([]string{url + "/" + EscapeURL(rel)}))
 	}
 	return err
 }
+
+const tooLong = "000036" // ENAMETOOLONG
 
 var (
 	adminEntry = regexp.MustCompile(`'([^']+)': object of the same name as the administrative directory`) // E155000
@@ -202,7 +210,7 @@ var (
 )
 
 // unfetchable tells the path over which svn has failed when no working copy can
-// hold it, "" for other failures; last is what svn had added before.
+// hold it, "" for other failures.
 func (s *stage) unfetchable(err error, last string) (rel, why string) {
 	var failed *run.Error
 	if !errors.As(err, &failed) {
@@ -214,7 +222,7 @@ func (s *stage) unfetchable(err error, last string) (rel, why string) {
 	if m := badLink.FindStringSubmatch(failed.Stderr); m != nil {
 		return strings.TrimPrefix(m[1], s.wc()+"/"), "is a symlink whose target is empty or too long"
 	}
-	if HasCode(err, "000036") && last != "" {
+	if HasCode(err, tooLong) && last != "" {
 		return last, "has a path below it that is too long"
 	}
 	return "", ""
