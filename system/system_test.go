@@ -62,8 +62,8 @@ func fullDescription() *Description {
 	d.Secrets.Recipients = []string{}
 	d.Hooks.Timeout = 90
 	d.Noise = []Noise{
-		{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}, Revert: true, Line: 16},
-		{Path: "**", Defaults: new(bool), Line: 20},
+		{Path: "etc/cups/printers.conf", Lines: []string{"^StateTime ", "^UUID "}, Revert: true, Line: 14},
+		{Path: "**", Defaults: new(bool), Line: 18},
 	}
 	d.Commit.Auto = []string{"home/anna/notes"}
 	d.Datasets = []Dataset{{Path: "home/anna/audio-selection", Type: Selection, Repository: "vfs:/net/server/audio", Include: []string{"albums/**"},
@@ -129,7 +129,7 @@ func TestLoadErrors(t *testing.T) {
 		{"syntax", f + "[system\n", `:2: expected ']' to close table name`},
 		{"twice", f + f, `:2: key format is already defined`},
 		{"unknown key", f + "[system]\nhostname = \"x\"\nhostnam = \"y\"\n", `:4: unknown key "hostnam" in [system]; known are hostname, os, release`},
-		{"unknown table", f + "[sytem]\nhostname = \"x\"\n", `:2: unknown key "sytem"; known are commit, dataset, format, noise, packages, rebuild, secrets, system`},
+		{"unknown table", f + "[sytem]\nhostname = \"x\"\n", `:2: unknown key "sytem"; known are commit, dataset, format, hooks, noise, packages, rebuild, secrets, system`},
 		{"unknown below", f + "[system.foo]\nx = 1\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
 		{"unknown in list", f + "[[noise]]\npath = \"a\"\nlines = [\"b\"]\n\n[[noise]]\npaht = \"a\"\n", `:7: unknown key "paht" in [[noise]]; known are defaults, lines, path, revert`},
 		{"unknown inline", f + "system = {hostname = \"x\", foo = 1}\n", `:2: unknown key "foo" in [system]; known are hostname, os, release`},
@@ -265,7 +265,9 @@ recipients = []
 # Seconds that each program in /etc/rootwc/hooks.d may take.
 timeout = 90
 
-# Changes that are no news: lines that match one of the regular expressions.
+# Changes that are no news: every line that differs matches one of the regular
+# expressions; without lines, all changes of the content. Patterns of paths know
+# * ? ** [abc] {a,b}, and cover what is below a directory.
 #   [[noise]]
 #   path = "etc/cups/printers.conf"
 #   lines = ['^StateTime ']

@@ -7,7 +7,15 @@ set -eu
 export PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 notices='MESSAGE_ID=6c738241d38749108815b7318bf8c265'
 say() { echo "live [$(cut -d' ' -f1 /proc/uptime)]: $*"; }
-trap 'say failed in line $LINENO' ERR
+trap 'failed $LINENO' ERR
+failed() {
+	trap - ERR
+	ip -brief address
+	systemctl list-units --failed --no-legend --plain
+	journalctl --no-pager -q -b -p notice -u networking.service -u 'rootwc*' | tail -n 30
+	rootwc status
+	say "failed in line $1"
+}
 
 # wait_for SECONDS COMMAND…: until it succeeds
 wait_for() {
