@@ -4,12 +4,14 @@
 # seen. At last a file is changed: silence proves something only where a noise would
 # have been heard.
 set -eu
+exec > >(exec cat) 2>&1 # no terminal, for which there would be progress
 export PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 notices='MESSAGE_ID=6c738241d38749108815b7318bf8c265'
 say() { echo "live [$(cut -d' ' -f1 /proc/uptime)]: $*"; }
 trap 'failed $LINENO' ERR
 failed() {
 	trap - ERR
+	set +e
 	ip -brief address
 	systemctl list-units --failed --no-legend --plain
 	journalctl --no-pager -q -b -p notice -u networking.service -u 'rootwc*' | tail -n 30
@@ -26,7 +28,7 @@ wait_for() {
 		sleep 0.2
 	done
 }
-connected() { ip route | grep -q ^default; }
+connected() { ip -4 address show eth0 | grep -q 'inet '; }
 no_jobs() { [ "$(systemctl list-jobs --no-legend --plain | grep -cv 'live.service')" = 0 ]; }
 idle() { [ -z "$(systemctl list-units --type=service --state=activating --no-legend --plain | grep -v live.service)" ]; }
 # quiet: nothing differs, and the watcher that says so has seen all that happened
@@ -44,8 +46,15 @@ a_day() {
 	wait_for 300 idle
 }
 
+done_by_timers() {
+	for timer in /lib/systemd/system/*.timer /etc/systemd/system/*.timer; do
+		service=$(systemctl show -p Unit --value "$(basename "$timer")")
+		[ "$(systemctl show -p ExecMainExitTimestampMonotonic --value "$service")" = 0 ] || printf '%s ' "$service"
+	done
+}
+
 tell() {
-	say "timers that ran: $(systemctl list-timers --all --no-legend --plain --output=json | grep -o '"activates":"[^"]*"' | cut -d'"' -f4 | tr '\n' ' ')"
+	say "done by timers: $(done_by_timers)"
 	say "failed units: $(systemctl list-units --failed --no-legend --plain | cut -d' ' -f1 | tr '\n' ' ')"
 	say "watcher: $(systemctl is-active rootwc-watch.service), started anew $(systemctl show -p NRestarts --value rootwc-watch.service) times"
 	say "watcher's memory and time: $(systemctl show -p MemoryCurrent -p CPUUsageNSec rootwc-watch.service | tr '\n' ' ')"

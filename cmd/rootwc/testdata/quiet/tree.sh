@@ -3,9 +3,10 @@
 # are given, so that all that names them can be made here.
 echo "$HOST" >etc/hostname
 echo "UUID=$ROOT / ext4 errors=remount-ro 0 1" >etc/fstab
-cat >etc/network/interfaces.d/all <<-'END'
-	auto /e*=net
-	iface net inet dhcp
+cat >etc/network/interfaces <<-'END'
+	auto lo eth0
+	iface lo inet loopback
+	iface eth0 inet dhcp
 END
 echo 'RESUME=none' >etc/initramfs-tools/conf.d/resume
 printf '%s\n' virtio_pci virtio_blk ext4 >etc/initramfs-tools/modules
@@ -15,7 +16,7 @@ cat >etc/default/grub <<-'END'
 	GRUB_TIMEOUT=0
 	GRUB_DISTRIBUTOR=Debian
 	GRUB_CMDLINE_LINUX_DEFAULT="quiet systemd.show_status=0"
-	GRUB_CMDLINE_LINUX="console=ttyS0"
+	GRUB_CMDLINE_LINUX="console=ttyS0 net.ifnames=0"
 	GRUB_TERMINAL=console
 	GRUB_DISABLE_OS_PROBER=true
 END
