@@ -90,7 +90,7 @@ func (s *scan) testify() {
 // vouched says whether the witness swears to all of an index but some
 // directories; root is the open directory of the working copy.
 func (s *scan) vouched(x *copyIndex, root int) (stirred []string, ok bool) {
-	if s.testimony == nil || !x.valid || s.opt.NoIgnore || x.old.Len() == 0 {
+	if s.testimony == nil || !x.valid || s.opt.NoIgnore || s.opt.Noise || x.old.Len() == 0 {
 		return nil, false
 	}
 	was := x.copy.lastSeen()

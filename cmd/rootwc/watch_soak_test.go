@@ -27,6 +27,7 @@ type soakWorld struct {
 	random  *rand.Rand
 	watcher *exec.Cmd
 	stopped bool
+	page    string   // the description without a rule
 	log     []string // what was done since the states agreed
 	errs    bytes.Buffer
 }
@@ -107,9 +108,31 @@ mkdir -p peer/s/u; echo x >peer/s/x; echo y >peer/s/u/y; svn add -q peer/s; svn 
 		w.t.Fatalf("%v\n%s", err, out)
 	}
 	w.rootwc("init", "--secrets", "clear", "file://"+w.dir+"/repo/hosts/m")
+	page, err := os.ReadFile(w.description())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.page = string(page)
+	if err := w.rule(true); err != nil {
+		w.t.Fatal(err)
+	}
 	w.rootwc("commit", "-m", "first")
 	w.rootwc("externals", "add", "^/data", "srv/data")
 	w.rootwc("commit", "-m", "external")
+}
+
+func (w *soakWorld) description() string {
+	return filepath.Join(w.root(), filepath.FromSlash(wc.DescriptionPath))
+}
+
+// rule has the description say, or not, that other numbers in some files are no
+// news.
+func (w *soakWorld) rule(holds bool) error {
+	text := w.page
+	if holds {
+		text += "\n[[noise]]\npath = \"etc/d1\"\nlines = ['^[0-9 ]*$']\n"
+	}
+	return os.WriteFile(w.description(), []byte(text), 0o644)
 }
 
 // start starts a watcher. Package run offers no process to signal.
@@ -179,7 +202,7 @@ func (w *soakWorld) change() {
 	r, path := w.random, w.pick()
 	what := ""
 	var err error
-	switch r.IntN(22) {
+	switch r.IntN(23) {
 	case 0, 1, 2:
 		what, err = "write "+path, os.WriteFile(path, fmt.Append(nil, r.IntN(3)), 0o644)
 	case 3:
@@ -234,6 +257,8 @@ func (w *soakWorld) change() {
 		what, err = "svn propset "+path, w.sh("svn propset -q x "+fmt.Sprint(r.IntN(3))+" "+path)
 	case 20:
 		what, err = "append to "+path, w.sh("test -f "+path+" && echo more >>"+path)
+	case 22:
+		what, err = "other rules of noise", w.rule(r.IntN(2) == 0)
 	case 21:
 		what, err = "cut "+path, os.Truncate(path, int64(r.IntN(3)))
 	}
@@ -274,6 +299,8 @@ func (w *soakWorld) full() (lines []string) {
 		w.t.Fatal(err)
 	}
 	t.Withhold = false
+	d, err := loadDescription(t)
+	applyNoise(t, d, err)
 	t.FileDefinitions = externals.FileDefinitions(t.Client)
 	externals.Discover(t)
 	entries, err := t.Status(w.t.Context(), wc.StatusOptions{Review: true, All: true})
