@@ -1,6 +1,6 @@
 #!/bin/bash
 # live.sh, in the running machine. Its first start puts it under rootwc and leaves
-# it alone for a day, then it starts once more, is left alone, and tells what it has
+# it alone for days, then it starts once more, is left alone, and tells what it has
 # seen. At last a file is changed: silence proves something only where a noise would
 # have been heard.
 set -eu
@@ -34,10 +34,13 @@ idle() { [ -z "$(systemctl list-units --type=service --state=activating --no-leg
 # quiet: nothing differs, and the watcher that says so has seen all that happened
 quiet() { [ -z "$(rootwc status)" ] && [ ! -e /run/rootwc/login ] && rootwc -v status 2>&1 | grep -q 'vouches for'; }
 
-# a day in which nobody does anything: the clock goes on, so that timers are due,
+ran() { [ "$(systemctl show -p ExecMainExitTimestampMonotonic --value "$1")" != 0 ]; }
+
+# days in which nobody does anything: the clock goes on, so that timers are due,
 # and what cron would have done in the night is done
-a_day() {
-	date -s '+25 hours' >/dev/null
+days() {
+	date -s '+49 hours' >/dev/null # a day, and the hours by which timers are put off
+	for unit in logrotate dpkg-db-backup rootwc-commit; do wait_for 120 ran $unit.service; done
 	for period in hourly daily weekly monthly; do run-parts "/etc/cron.$period" || true; done
 	systemctl restart systemd-timesyncd systemd-journald cron
 	ifdown --force -a >/dev/null 2>&1 && ifup -a >/dev/null 2>&1 # a new lease
@@ -49,7 +52,7 @@ a_day() {
 done_by_timers() {
 	for timer in /lib/systemd/system/*.timer /etc/systemd/system/*.timer; do
 		service=$(systemctl show -p Unit --value "$(basename "$timer")")
-		[ "$(systemctl show -p ExecMainExitTimestampMonotonic --value "$service")" = 0 ] || printf '%s ' "$service"
+		! ran "$service" || printf '%s ' "$service"
 	done
 }
 
@@ -75,14 +78,14 @@ if [ ! -e /var/lib/born ]; then
 	wait_for 60 quiet
 	date +%s >/var/lib/born
 	say "status: $(rootwc status 2>&1)"
-	a_day
+	days
 	tell
 	say first life ends
 	systemctl reboot
 	exit 0
 fi
 wait_for 60 systemctl --quiet is-active rootwc-watch.service
-a_day
+days
 tell
 say 'now somebody edits a file'
 echo '# edited' >>/etc/fstab
