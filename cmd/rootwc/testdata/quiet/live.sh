@@ -3,7 +3,7 @@
 # it alone for days, then it starts once more, is left alone, and tells what it has
 # seen. At last a file is changed: silence proves something only where a noise would
 # have been heard.
-set -eu
+set -eEu
 exec > >(exec cat) 2>&1 # no terminal, for which there would be progress
 export PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 notices='MESSAGE_ID=6c738241d38749108815b7318bf8c265'
@@ -16,6 +16,8 @@ failed() {
 	systemctl list-units --failed --no-legend --plain
 	journalctl --no-pager -q -b -p notice -u networking.service -u 'rootwc*' | tail -n 30
 	rootwc status
+	systemctl list-timers --all --no-pager
+	systemctl status --no-pager rootwc-commit.timer rootwc-commit.service
 	say "failed in line $1"
 }
 
@@ -36,11 +38,12 @@ quiet() { [ -z "$(rootwc status)" ] && [ ! -e /run/rootwc/login ] && rootwc -v s
 
 ran() { [ "$(systemctl show -p ExecMainExitTimestampMonotonic --value "$1")" != 0 ]; }
 
-# days in which nobody does anything: the clock goes on, so that timers are due,
-# and what cron would have done in the night is done
+# days in which nobody does anything: the clock goes on, what timers put off by
+# chance is started, and what cron would have done in the night is done
 days() {
-	date -s '+49 hours' >/dev/null # a day, and the hours by which timers are put off
-	for unit in logrotate dpkg-db-backup rootwc-commit; do wait_for 120 ran $unit.service; done
+	date -s '+49 hours' >/dev/null
+	systemctl start --no-block $(by_timers)
+	for unit in logrotate dpkg-db-backup rootwc-commit; do wait_for 60 ran $unit.service; done
 	for period in hourly daily weekly monthly; do run-parts "/etc/cron.$period" || true; done
 	systemctl restart systemd-timesyncd systemd-journald cron
 	ifdown --force -a >/dev/null 2>&1 && ifup -a >/dev/null 2>&1 # a new lease
@@ -49,12 +52,8 @@ days() {
 	wait_for 300 idle
 }
 
-done_by_timers() {
-	for timer in /lib/systemd/system/*.timer /etc/systemd/system/*.timer; do
-		service=$(systemctl show -p Unit --value "$(basename "$timer")")
-		! ran "$service" || printf '%s ' "$service"
-	done
-}
+by_timers() { systemctl list-timers --all --no-legend --plain --output=json | grep -o '"activates":"[^"]*"' | cut -d'"' -f4; }
+done_by_timers() { for service in $(by_timers); do ! ran "$service" || printf '%s ' "$service"; done; }
 
 tell() {
 	say "done by timers: $(done_by_timers)"
