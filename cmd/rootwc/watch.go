@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/coreos/go-systemd/v22/journal"
 
 	"rootwc/externals"
 	"rootwc/hooks/watch"
@@ -43,6 +44,12 @@ func (c *watchCmd) Run(a *app) error {
 	}
 	news := make(chan *watch.News, 64)
 	teller := &watch.Teller{Root: t.Root, Program: c.Exec, Warn: warn}
+	if journaled, _ := journal.StdoutIsJournalStream(); !journaled { // or it would have each of them twice
+		teller.Say = func(sentence string) {
+			fmt.Fprintln(a.out, sentence)
+			_ = a.out.Flush() // a failure shows again at the last flush
+		}
+	}
 	var telling sync.WaitGroup
 	telling.Go(func() { teller.Run(a.ctx, news) })
 	defer telling.Wait()

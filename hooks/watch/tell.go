@@ -20,8 +20,9 @@ import (
 // Teller tells people what the watcher has found: each path once, a burst in
 // one summary, and nothing when there is nothing.
 type Teller struct {
-	Root    string // of the machine
-	Program string // gets the news as JSON on standard input; "" for none
+	Root    string                // of the machine
+	Program string                // gets the news as JSON on standard input; "" for none
+	Say     func(sentence string) // to whoever started the watcher; nil for nobody
 	Warn    func(format string, args ...any)
 
 	desktop desktop
@@ -57,6 +58,9 @@ func (t *Teller) Run(ctx context.Context, news <-chan *News) {
 		}
 		if len(n.Fresh) > 0 {
 			t.journal(n)
+			if t.Say != nil {
+				t.Say(n.Sentence())
+			}
 			t.run(ctx, n)
 		}
 		if t.Root == "/" {
